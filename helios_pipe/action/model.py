@@ -1,0 +1,105 @@
+"""One step as data: what is run, on what, and what it must leave. Knows nothing of where or when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from helios_pipe.digest import Digest, canonical, digest_bytes
+
+ActionKind = Literal["chunk", "stitch", "command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a tree: its logical path (relative, with `/`), content, size in bytes, and whether it may be executed."""
+
+    path: str
+    digest: Digest
+    size: int
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A set of files by logical path, sorted. Its digest is that of its canonical JSON, which is also how it is stored."""
+
+    entries: tuple[Entry, ...] = ()
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Tree:
+        """The tree of `entries` in any order; a path given twice with the same content counts once."""
+        return cls(tuple(sorted(set(entries), key=lambda entry: entry.path)))
+
+    @cached_property
+    def data(self) -> bytes:
+        """The canonical JSON: path -> {mode, sha256, size}."""
+        return canonical(
+            {
+                e.path: {"mode": 0o755 if e.executable else 0o644, "sha256": e.digest, "size": e.size}
+                for e in self.entries
+            }
+        )
+
+    @cached_property
+    def digest(self) -> Digest:
+        """The digest of `data`."""
+        return digest_bytes(self.data)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files together."""
+        return sum(entry.size for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the command must leave, relative to its workspace: a file, or a folder. `frames` is how many frames it must
+    hold (None: not counted)."""
+
+    name: str
+    folder: bool = False
+    frames: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolMark:
+    """What is keyed of a tool: the line it prints, a pin, or its digest. `pinned`: a worker's line must only contain it."""
+
+    name: str
+    text: str
+    pinned: bool = False
+    argv: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a command may take, in seconds (None: for ever), and how often it may fail."""
+
+    timeout_s: float | None = None
+    stall_timeout_s: float | None = None
+    retries: int = 0
+    retry_delay_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A command in a clean folder. `argv` is logical: the output stands in it by `output.name`, inputs by their logical
+    paths, so that it is the same on every machine. `shared` is the input set that many actions have in common (staged
+    once), `extra` what only this one has. `files` are small generated inputs, path -> text (a list of inputs)."""
+
+    node: str
+    kind: ActionKind
+    argv: tuple[str, ...]
+    output: Output
+    shared: Tree = Tree()
+    extra: Tree = Tree()
+    env: tuple[tuple[str, str], ...] = ()
+    pass_env: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    tools: tuple[ToolMark, ...] = ()
+    limits: Limits = Limits()
+    workspace: Literal["isolated", "project"] = "isolated"
+    files: tuple[tuple[str, str], ...] = field(default=())

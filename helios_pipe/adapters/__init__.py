@@ -1,0 +1,1 @@
+"""Who runs it: one module a kind of worker, loaded when used."""

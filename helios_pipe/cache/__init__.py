@@ -1,0 +1,1 @@
+"""What exists: blobs, results, digests of source files."""

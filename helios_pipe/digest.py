@@ -1,0 +1,45 @@
+"""Content digests and canonical bytes. Knows nothing of what the bytes mean.
+
+A digest is the lower-case hex SHA-256 of a content, so that it means the same to S3's checksums, to OCI, to in-toto and
+to any Bazel-compatible HTTP cache.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import sha256
+from typing import Any, NewType
+
+Digest = NewType("Digest", str)
+
+BUFFER_SIZE = 1 << 20
+"""Bytes read at a time when a file is hashed or copied."""
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
+def canonical(value: Any) -> bytes:
+    """`value` as canonical JSON: sorted keys, no spaces, UTF-8. Floats are a programming error: they have no one spelling."""
+    return _encode(value).encode("utf-8", "surrogateescape")
+
+
+def digest_bytes(data: bytes) -> Digest:
+    """The digest of `data`."""
+    return Digest(sha256(data).hexdigest())
+
+
+def digest_file(path: str | os.PathLike[str]) -> Digest:
+    """The digest of the file's bytes, in one pass and constant memory. Raises OSError."""
+    hasher = sha256()
+    with open(path, "rb", buffering=0) as file:
+        buffer = bytearray(min(BUFFER_SIZE, os.fstat(file.fileno()).st_size + 1))
+        view = memoryview(buffer)
+        while count := file.readinto(buffer):
+            hasher.update(view[:count])
+    return Digest(hasher.hexdigest())
+
+
+def is_digest(text: str) -> bool:
+    """Whether `text` is spelled as a digest: 64 lower-case hex digits, and so safe as a file name."""
+    return len(text) == 64 and all(c in "0123456789abcdef" for c in text)

@@ -1,0 +1,1 @@
+"""What happens next: planning (pure) and the loop."""

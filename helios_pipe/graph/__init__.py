@@ -1,0 +1,1 @@
+"""What must be made: nodes and their order."""

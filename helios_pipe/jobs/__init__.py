@@ -1,0 +1,1 @@
+"""Whose work it is: jobs, their records and their journal."""

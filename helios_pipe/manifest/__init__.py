@@ -1,0 +1,1 @@
+"""What was asked: a manifest from text to frozen values."""

@@ -1,0 +1,109 @@
+"""Texts with placeholders: `{chunk.start:05d}`. Only known names exist; nothing in a template reaches a Python object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)?\Z")
+
+
+class TemplateError(ValueError):
+    """A text that is no template; the message says what is wrong and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One placeholder: a known name and Python's format spec for it."""
+
+    name: str
+    spec: str = ""
+
+    def __str__(self) -> str:
+        return f"{{{self.name}:{self.spec}}}" if self.spec else f"{{{self.name}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text in parts: literal texts and fields, in order. Without fields it is a constant."""
+
+    parts: tuple[str | Field, ...]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names it asks for."""
+        return frozenset(part.name for part in self.parts if isinstance(part, Field))
+
+    @property
+    def constant(self) -> bool:
+        """Whether it is the same text whatever the values."""
+        return all(isinstance(part, str) for part in self.parts)
+
+    def fill(self, values: Mapping[str, object]) -> str:
+        """The text with every field's value. Raises KeyError on a name that `values` lacks, TemplateError on a format
+        spec that does not fit the value."""
+        return "".join(part if isinstance(part, str) else _format(part, values[part.name]) for part in self.parts)
+
+    def bind(self, values: Mapping[str, object]) -> Template:
+        """The same template with the names in `values` filled in and the others left."""
+        out: list[str | Field] = []
+        for part in self.parts:
+            piece = _format(part, values[part.name]) if isinstance(part, Field) and part.name in values else part
+            if isinstance(piece, str) and out and isinstance(out[-1], str):
+                out[-1] += piece
+            else:
+                out.append(piece)
+        return Template(tuple(out))
+
+    def __str__(self) -> str:
+        return "".join(
+            part.replace("{", "{{").replace("}", "}}") if isinstance(part, str) else str(part) for part in self.parts
+        )
+
+
+def parse_template(text: str, known: Collection[str]) -> Template:
+    """The template that `text` spells. Raises TemplateError on a stray brace or a name that is not in `known`, naming the
+    nearest one that is."""
+    parts: list[str | Field] = []
+    at = 0
+    for match in _TOKEN.finditer(text):
+        _append(parts, text[at : match.start()])
+        at = match.end()
+        token = match.group()
+        if token in ("{{", "}}"):
+            _append(parts, token[0])
+        elif match.group(1) is None:
+            raise TemplateError(f"a single {token!r} in {text!r}: write {token * 2!r} for a brace")
+        else:
+            parts.append(_field(match.group(1), known))
+    _append(parts, text[at:])
+    return Template(tuple(parts) or ("",))
+
+
+def _field(body: str, known: Collection[str]) -> Field:
+    name, _, spec = body.partition(":")
+    if name in known and _NAME.match(name):
+        return Field(name, spec)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    advice = f"did you mean {{{near[0]}}}?" if near else "known: " + ", ".join(f"{{{k}}}" for k in sorted(known))
+    raise TemplateError(f"unknown placeholder {{{name}}}: {advice} (write {{{{ and }}}} for braces)")
+
+
+def _append(parts: list[str | Field], text: str) -> None:
+    if not text:
+        return
+    if parts and isinstance(parts[-1], str):
+        parts[-1] += text
+    else:
+        parts.append(text)
+
+
+def _format(part: Field, value: object) -> str:
+    try:
+        return format(value, part.spec)
+    except (ValueError, TypeError) as error:
+        raise TemplateError(f"{part} does not fit the value {value!r}: {error}") from error

@@ -1,0 +1,180 @@
+"""The Protocols, and what whoever implements one promises. One contract suite runs against every implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Protocol
+
+from helios_pipe.action.model import Action
+from helios_pipe.digest import Digest
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class FailureClass(StrEnum):
+    """Why an attempt gave no result, by what can be done about it."""
+
+    COMMAND = "command"
+    """The command failed: non-zero, out of time or memory, a wrong output. Counted as the manifest's `retries` say."""
+    INFRASTRUCTURE = "infrastructure"
+    """The machinery failed: a throttle, a reset, a lost worker. Retried with backoff up to its own limit."""
+    PREEMPTED = "preempted"
+    """The worker was taken away. Burns no retry."""
+    FATAL = "fatal"
+    """No retry can help, for this node or any other on this adapter: a tool mismatch, refused credentials."""
+    CANCELLED = "cancelled"
+    """We stopped it ourselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerJob:
+    """One command to run. `env` is the whole environment it gets. `log` receives stdout and stderr, interleaved as written;
+    without one they are only kept as tails. `cancel` is looked at while the command runs. `mask` are texts that appear
+    nowhere. `meta` names the chunk for workers that fetch their own spec (`chunkId`, `jobSpecUrl`)."""
+
+    command: str
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    timeout_s: float | None = None
+    stall_timeout_s: float | None = None
+    log: Path | None = None
+    on_stdout: Callable[[str], None] | None = None
+    on_stderr: Callable[[str], None] | None = None
+    cancel: Event | None = None
+    mask: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a worker left in the store: logical path, content digest, size in bytes."""
+
+    path: str
+    sha256: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerResult:
+    """How a command ended. stdout and stderr are tails. `failure` is set whenever `exit_code` is not 0, and may be set when
+    the command itself was fine (a timeout that it survived with exit 0 is a failure still)."""
+
+    exit_code: int
+    stdout: str = ""
+    stderr: str = ""
+    duration_ms: int = 0
+    failure: FailureClass | None = None
+    reason: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+    tools: Mapping[str, str] = field(default_factory=dict)
+    billed_ms: int | None = None
+    memory_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an adapter can do. `costs_money` turns off what would run a thing twice; `remote` workers share no files with us."""
+
+    remote: bool = False
+    costs_money: bool = False
+    concurrency: int | None = None
+
+
+class WorkerAdapter(Protocol):
+    """Runs one command somewhere and waits for it.
+
+    Blocking; safe to call from several threads at once; sees nothing of the caller's environment but what the job carries.
+    A command's failure is a result; AdapterError (retryable or not) means that the adapter could not do its work.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def execute(self, job: WorkerJob) -> WorkerResult:
+        """Run it to its end, or to its time limit, or until `job.cancel` is set; then nothing of it runs any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt at an action came to. With `digest` it succeeded and the content is in the local cache; otherwise
+    `failure` and `reason` say why not. Durations are of the command alone."""
+
+    digest: Digest | None = None
+    folder: bool = False
+    size: int = 0
+    exit_code: int | None = None
+    failure: FailureClass | None = None
+    reason: str = ""
+    tail: str = ""
+    log: Path | None = None
+    kept: Path | None = None
+    duration_s: float = 0.0
+    worker: str = "local"
+    tools: Mapping[str, str] = field(default_factory=dict)
+    billed_ms: int | None = None
+    memory_mb: int | None = None
+
+
+class ActionRunner(Protocol):
+    """Makes one attempt at an action and brings its output into the local cache, checked. Blocking, thread-safe; raises
+    only where the machinery is broken for good (HeliosPipeError that is not retryable)."""
+
+    def run(self, action: Action, attempt: int, cancel: Event) -> Outcome: ...
+
+    def close(self) -> None:
+        """Give back what the run held (staged inputs, connections). Idempotent."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Where blobs live by digest, and small named objects beside them (job specs, action results).
+
+    Every implementation promises: what `put` returned from is wholly there and has the digest it was put under; a reader
+    never sees half an object; putting what is there already is no error and moves no bytes; `get` checks the digest and
+    leaves nothing at `target` when it fails. Thread-safe. Names are relative, with `/`; `..`, absolute and empty ones are
+    refused with StoreError. Failures that time may mend raise TransientStoreError, after the store's own retries.
+    """
+
+    url: str
+
+    def missing(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Those of `digests` that the store lacks. Looked up in parallel where the store is remote."""
+        ...
+
+    def put(self, digest: Digest, source: Path) -> None:
+        """Store the file's bytes under `digest`. Raises BlobDamagedError where they have another one, and stores nothing."""
+        ...
+
+    def get(self, digest: Digest, target: Path) -> None:
+        """Write the blob to `target` (a new file) by way of a temporary name beside it. Raises BlobMissingError,
+        BlobDamagedError."""
+        ...
+
+    def put_object(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """Store a small object whole under `name`. With `if_absent`, False and no change where one is there."""
+        ...
+
+    def get_object(self, name: str) -> bytes | None:
+        """The object's bytes, None where there is none."""
+        ...
+
+    def delete_object(self, name: str) -> None:
+        """Remove it; no error where there is none."""
+        ...
+
+    def list_objects(self, prefix: str) -> list[str]:
+        """The names that begin with `prefix`, sorted."""
+        ...
+
+
+class VideoStitcher(Protocol):
+    """Joins videos in order into one, without re-encoding. `output` appears whole and checked, or not at all (StitchError)."""
+
+    def stitch(self, inputs: Sequence[Path], output: Path) -> None: ...

@@ -1,0 +1,1 @@
+"""Who is told: one module a way of telling."""

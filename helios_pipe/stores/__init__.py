@@ -1,0 +1,1 @@
+"""Where blobs live: one module a kind of store."""

@@ -1,0 +1,1 @@
+"""One action in a clean folder, the same code on every machine."""
