@@ -11,7 +11,7 @@ from helios_pipe.version import __version__
 _HOME: dict[str, str] = {}
 """Public name -> the module that defines it."""
 
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> object:
