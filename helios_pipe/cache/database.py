@@ -1,0 +1,139 @@
+"""The cache's SQLite database: where it is, how it is opened, its tables. Knows nothing of what the rows mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from helios_pipe.errors import StoreError
+
+FILE_NAME = "index.v1.sqlite"
+_NETWORK_TYPES = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
+)
+_BUSY_MS = 60_000
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS results (
+  key TEXT PRIMARY KEY, node TEXT NOT NULL, kind TEXT NOT NULL,
+  digest TEXT NOT NULL, folder INTEGER NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
+  family TEXT, start INTEGER, frames INTEGER, step INTEGER,
+  exit_code INTEGER, duration_s REAL NOT NULL, worker TEXT NOT NULL, tools TEXT NOT NULL, log TEXT, time REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS results_family ON results (family, start) WHERE family IS NOT NULL;
+CREATE INDEX IF NOT EXISTS results_digest ON results (digest);
+CREATE TABLE IF NOT EXISTS preimages (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS last (
+  job TEXT NOT NULL, node TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (job, node)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources (
+  path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
+  digest TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tools (
+  path TEXT NOT NULL, argv TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
+  line TEXT NOT NULL, PRIMARY KEY (path, argv)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS placed (
+  path TEXT PRIMARY KEY, digest TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS runs (
+  id INTEGER PRIMARY KEY, job TEXT NOT NULL, manifest TEXT NOT NULL, name TEXT NOT NULL, request TEXT NOT NULL,
+  pid INTEGER NOT NULL, started REAL NOT NULL, ended REAL, state TEXT NOT NULL, total INTEGER, summary TEXT
+);
+CREATE INDEX IF NOT EXISTS runs_job ON runs (job, id);
+CREATE TABLE IF NOT EXISTS attempts (
+  run INTEGER NOT NULL, node TEXT NOT NULL, attempt INTEGER NOT NULL, status TEXT NOT NULL, started REAL NOT NULL,
+  duration_s REAL NOT NULL, worker TEXT NOT NULL, exit_code INTEGER, reason TEXT NOT NULL, log TEXT, tail TEXT,
+  PRIMARY KEY (run, node, attempt)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS changes (
+  id INTEGER PRIMARY KEY, job TEXT NOT NULL, run INTEGER, time REAL NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS controls (job TEXT PRIMARY KEY, verb TEXT NOT NULL, time REAL NOT NULL) WITHOUT ROWID;
+"""
+
+
+class Database:
+    """One connection to the cache's database, for the thread that opened it.
+
+    Many processes may hold one; a write waits for its turn. A killed process loses at most the transaction it was in, and
+    leaves no lock behind.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        """Open (and create) the database in `folder`. Raises StoreError where it cannot be used."""
+        self.folder = folder
+        _refuse_network_share(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.connection = sqlite3.connect(folder / FILE_NAME, timeout=_BUSY_MS / 1000, isolation_level=None)
+            self._prepare(durable=durable)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"the cache folder {folder} cannot be used: {error}",
+                hint="Give another one with --cache-dir or HELIOS_PIPE_CACHE_DIR.",
+            ) from error
+
+    def _prepare(self, *, durable: bool) -> None:
+        run = self.connection.execute
+        if run("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+            raise StoreError(
+                f"the cache folder {self.folder} is on a file system that cannot share a database between processes",
+                hint="Give a local folder with --cache-dir or HELIOS_PIPE_CACHE_DIR.",
+            )
+        run(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        if run("PRAGMA user_version").fetchone()[0] != 1:
+            with self.transaction():
+                for statement in filter(str.strip, _TABLES.split(";")):
+                    run(statement)
+                run("PRAGMA user_version=1")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All writes inside are committed together, or none. Waits for other writers; raises StoreError."""
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+            except BaseException:
+                self.connection.execute("ROLLBACK")
+                raise
+            self.connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise StoreError(f"the cache's database {self.folder / FILE_NAME} cannot be written: {error}") from error
+
+    def close(self) -> None:
+        """Give the connection back. Idempotent."""
+        self.connection.close()
+
+
+def _refuse_network_share(folder: Path) -> None:
+    """SQLite's locks do not hold on a network share: say so before anything is written there."""
+    kind = _file_system_type(os.path.abspath(folder))
+    if kind in _NETWORK_TYPES:
+        raise StoreError(
+            f"the cache folder {folder} is on a network share ({kind}), where a database cannot be kept",
+            hint="Give a local folder with --cache-dir or HELIOS_PIPE_CACHE_DIR; share results with `cache.remote`.",
+        )
+
+
+def _file_system_type(path: str) -> str | None:
+    """The type of the file system that holds `path`, None where the system does not tell."""
+    try:
+        with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
+            rows = [line.split(" ", 3)[:3] for line in mounts]
+    except OSError:
+        return None
+    best, kind = "", None
+    real = os.path.realpath(path)
+    for _, point, fs_type in rows:
+        place = point.replace("\\040", " ")
+        if (real == place or real.startswith(place.rstrip("/") + "/")) and len(place) >= len(best):
+            best, kind = place, fs_type
+    return kind

@@ -1,0 +1,208 @@
+"""Results by key: what was made, and all that is asked of it later. Knows nothing of how keys are made."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from helios_pipe.cache.blobs import Blobs, Mark
+from helios_pipe.cache.database import Database
+from helios_pipe.digest import Digest
+
+_COLUMNS = (
+    "key, node, kind, digest, folder, size, mtime_ns, inode, family, start, frames, step, "
+    "exit_code, duration_s, worker, tools, log, time"
+)
+_PUT_RESULT = "INSERT OR REPLACE INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_PUT_ATTEMPT = "INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+
+
+class Result(NamedTuple):
+    """One committed result. `digest` is of the output (a folder's: of its tree); size, mtime_ns and inode are the mark of
+    its blob; family, start, frames, step say which frames of which recipe it holds (`frames` is how many); duration in seconds, time since 1970."""
+
+    key: str
+    node: str
+    kind: str
+    digest: Digest
+    folder: bool
+    size: int
+    mtime_ns: int
+    inode: int
+    family: str | None = None
+    start: int | None = None
+    frames: int | None = None
+    step: int | None = None
+    exit_code: int | None = 0
+    duration_s: float = 0.0
+    worker: str = "local"
+    tools: str = ""
+    log: str | None = None
+    time: float = 0.0
+
+
+class Attempt(NamedTuple):
+    """One finished attempt of one run, as the journal keeps it."""
+
+    run: int
+    node: str
+    attempt: int
+    status: str
+    started: float
+    duration_s: float
+    worker: str
+    exit_code: int | None
+    reason: str
+    log: str | None
+    tail: str | None
+
+
+class Commit(NamedTuple):
+    """What one transaction writes: results with their pre-images, which key each node now has, and attempts."""
+
+    results: Sequence[Result] = ()
+    preimages: Mapping[str, bytes] = {}
+    last: Sequence[tuple[str, str, str]] = ()
+    attempts: Sequence[Attempt] = ()
+    replace: bool = False
+
+
+class Results:
+    """The records of one cache. For the thread that opened the database."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._intact: dict[Digest, bool] = {}
+
+    def find(self, keys: Sequence[str]) -> dict[str, Result]:
+        """The results under `keys` whose blobs are there. A blob that is missing or damaged makes its result no hit; it
+        stays for `damaged` to tell."""
+        rows = self._rows(keys)
+        return {row.key: row for row in rows if self.usable(row)}
+
+    def of_family(self, family: str) -> list[Result]:
+        """All usable results that hold frames of one recipe, by first frame."""
+        query = f"SELECT {_COLUMNS} FROM results WHERE family = ? ORDER BY start, frames"  # noqa: S608 - our own names
+        rows = [_result(row) for row in self._database.connection.execute(query, (family,))]
+        return [row for row in rows if self.usable(row)]
+
+    def usable(self, row: Result) -> bool:
+        """Whether the blob is there as recorded: by its mark, else by its bytes."""
+        mark = self._blobs.mark(row.digest)
+        if mark is None or mark.size != row.size:
+            return False
+        if mark != (row.size, row.mtime_ns, row.inode) and not self._bytes_right(row.digest):
+            return False
+        return not row.folder or self._blobs.members_present(row.digest)
+
+    def _bytes_right(self, digest: Digest) -> bool:
+        if digest not in self._intact:
+            self._intact[digest] = self._blobs.intact(digest)
+        return self._intact[digest]
+
+    def commit(self, commit: Commit) -> list[tuple[Result, Digest]]:
+        """Write it all in one transaction. Where another result stands under a key, that one is kept unless `replace`;
+        returned are those whose bytes differ, with the digest that was there: such a node is not deterministic."""
+        differ: list[tuple[Result, Digest]] = []
+        with self._database.transaction() as connection:
+            for result in commit.results:
+                row = connection.execute("SELECT digest, size FROM results WHERE key = ?", (result.key,)).fetchone()
+                if row and row[0] != result.digest:
+                    differ.append((result, Digest(row[0])))
+                    mark = self._blobs.mark(row[0])
+                    if not commit.replace and mark is not None and mark.size == row[1]:
+                        continue
+                connection.execute(_PUT_RESULT, result)
+            if commit.preimages:
+                packed = [(key, zlib.compress(data, 1)) for key, data in commit.preimages.items()]
+                connection.executemany("INSERT OR IGNORE INTO preimages VALUES (?,?)", packed)
+            connection.executemany("INSERT OR REPLACE INTO last VALUES (?,?,?)", commit.last)
+            connection.executemany(_PUT_ATTEMPT, commit.attempts)
+        return differ
+
+    def last_keys(self, job: str) -> dict[str, str]:
+        """Node -> the key it had when it was last made or found, for one job id."""
+        return dict(self._database.connection.execute("SELECT node, key FROM last WHERE job = ?", (job,)))
+
+    def preimage(self, key: str) -> bytes | None:
+        """The canonical JSON that `key` is the digest of, where it was stored."""
+        row = self._database.connection.execute("SELECT data FROM preimages WHERE key = ?", (key,)).fetchone()
+        return zlib.decompress(row[0]) if row else None
+
+    def refresh(self, rows: Iterable[Result]) -> None:
+        """Record the marks that blobs have now, for results found intact by their bytes."""
+        marks = [(row, self._blobs.mark(row.digest)) for row in rows if self._intact.get(row.digest)]
+        values = [(m.size, m.mtime_ns, m.inode, row.key) for row, m in marks if m]
+        if values:
+            with self._database.transaction() as connection:
+                connection.executemany("UPDATE results SET size=?, mtime_ns=?, inode=? WHERE key=?", values)
+
+    def forget(self, digests: Iterable[Digest]) -> None:
+        """Drop the results whose blob is one of `digests`, which were found missing or damaged."""
+        with self._database.transaction() as connection:
+            connection.executemany("DELETE FROM results WHERE digest = ?", [(digest,) for digest in digests])
+
+    def _rows(self, keys: Sequence[str]) -> list[Result]:
+        rows: list[Result] = []
+        for at in range(0, len(keys), 500):
+            part = keys[at : at + 500]
+            query = f"SELECT {_COLUMNS} FROM results WHERE key IN ({','.join('?' * len(part))})"  # noqa: S608
+            rows += [_result(row) for row in self._database.connection.execute(query, part)]
+        return rows
+
+
+class Memory:
+    """What else is remembered between runs: the lines that tools print, and the files that were put in place."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    def tool_line(self, path: str, argv: str, mark: Mark) -> str | None:
+        """What the executable printed when it looked like `mark`."""
+        query = "SELECT line FROM tools WHERE path=? AND argv=? AND size=? AND mtime_ns=? AND inode=?"
+        row = self._database.connection.execute(query, (path, argv, *mark)).fetchone()
+        return row[0] if row else None
+
+    def keep_tool_line(self, path: str, argv: str, mark: Mark, line: str) -> None:
+        """Remember it."""
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO tools VALUES (?,?,?,?,?,?)", (path, argv, *mark, line))
+
+    def in_place(self, path: str, digest: Digest) -> bool:
+        """Whether the file at `path` is still the one that was put there, with that content."""
+        query = "SELECT size, mtime_ns, inode FROM placed WHERE path=? AND digest=?"
+        row = self._database.connection.execute(query, (path, digest)).fetchone()
+        try:
+            stat = os.lstat(path)
+        except OSError:
+            return False
+        return bool(row == (stat.st_size, stat.st_mtime_ns, stat.st_ino))
+
+    def place(self, digest: Digest, path: str) -> None:
+        """Put the blob's bytes at `path`, whole or not at all, replacing what is there. Raises as `Blobs.copy_out`."""
+        temp = f"{os.path.dirname(path)}{os.sep}.{os.path.basename(path)}.{os.getpid()}.helios-tmp"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        try:
+            os.unlink(temp)
+        except FileNotFoundError:
+            pass
+        self._blobs.copy_out(digest, temp)
+        os.replace(temp, path)
+
+    def note_placed(self, placed: Iterable[tuple[str, Digest]]) -> None:
+        """Remember which content was put where."""
+        rows = []
+        for path, digest in placed:
+            stat = os.lstat(path)
+            rows.append((path, digest, stat.st_size, stat.st_mtime_ns, stat.st_ino))
+        with self._database.transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO placed VALUES (?,?,?,?,?)", rows)
+
+
+def _result(row: Sequence[object]) -> Result:
+    result = Result(*row)  # type: ignore[arg-type]
+    return result._replace(folder=bool(result.folder))

@@ -1,0 +1,156 @@
+"""Digests of source files, remembered by what `stat` says of them. Knows nothing of what the files are for."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from helios_pipe.cache.database import Database
+from helios_pipe.digest import Digest, digest_file
+from helios_pipe.errors import StaleInputError
+
+RACY_NS = 20_000_000
+"""A file whose time stamp is not older than the look by this much may change again within the clock's tick, unseen."""
+COARSE_RACY_NS = 2_000_000_000
+"""The same for file systems that keep whole seconds."""
+_INLINE_SIZE = 256 << 10
+
+
+class Source(NamedTuple):
+    """A source file as it was hashed: absolute path, digest, size, signature (mtime_ns, ctime_ns, inode), whether it may be
+    executed, and whether it could have changed unseen since (racy)."""
+
+    path: str
+    digest: Digest
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    executable: bool
+    racy: bool
+
+    def changed(self) -> bool:
+        """Whether the content is no longer what was hashed: one stat, and the bytes where that differs (a mere touch is
+        no change)."""
+        try:
+            if self.moved():
+                return digest_file(self.path) != self.digest
+        except OSError:
+            return True
+        return False
+
+    def moved(self) -> bool:
+        """Whether `stat` says otherwise than when it was hashed. Raises OSError."""
+        stat = os.stat(self.path)
+        now = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, bool(stat.st_mode & 0o100))
+        return now != (self.size, self.mtime_ns, self.ctime_ns, self.inode, self.executable)
+
+
+class Sources:
+    """Digests of source files for one run: each file is looked at once. Remembers them across runs in the database."""
+
+    def __init__(self, database: Database, root: str) -> None:
+        self._database = database
+        self._root = root
+        self._seen: dict[str, Source] = {}
+        self._known: dict[str, tuple[int, int, int, int, str]] | None = None
+        self._fresh: list[Source] = []
+
+    def look(self, paths: Iterable[str]) -> list[Source]:
+        """The sources at these absolute paths, in order. Files that moved since they were last hashed are hashed again,
+        large ones in parallel. Raises StaleInputError where one cannot be read."""
+        wanted = list(paths)
+        new = [path for path in dict.fromkeys(wanted) if path not in self._seen]
+        if new:
+            self._look_at(new)
+        return [self._seen[path] for path in wanted]
+
+    def look_again(self) -> bool:
+        """Hash those again that could have changed unseen. True where all are as they were, and now provably so."""
+        for source in [source for source in self._seen.values() if source.racy]:
+            again = _hash_one(source.path)
+            if again.racy or again.digest != source.digest or again.size != source.size:
+                return False
+            self._seen[source.path] = again
+            self._fresh.append(again)
+        return True
+
+    def seen(self) -> Sequence[Source]:
+        """Every file looked at in this run."""
+        return list(self._seen.values())
+
+    def save(self) -> None:
+        """Remember what was hashed, but for what could have changed unseen."""
+        rows = [(s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode, s.digest) for s in self._fresh if not s.racy]
+        self._fresh = []
+        if rows:
+            with self._database.transaction() as connection:
+                connection.executemany("INSERT OR REPLACE INTO sources VALUES (?,?,?,?,?,?)", rows)
+
+    def _look_at(self, paths: list[str]) -> None:
+        known = self._load(len(paths))
+        stale: list[tuple[int, str]] = []
+        for path in paths:
+            try:
+                stat = os.stat(path)
+            except OSError as error:
+                raise StaleInputError(f"{path} cannot be read: {error.strerror}") from error
+            row = known.get(path) if known is not None else self._find(path)
+            if row and row[:4] == (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino):
+                self._seen[path] = Source(path, Digest(row[4]), *row[:4], bool(stat.st_mode & 0o100), racy=False)
+            else:
+                stale.append((stat.st_size, path))
+        for source in _hash_many(stale):
+            self._seen[source.path] = source
+            self._fresh.append(source)
+
+    def _load(self, wanted: int) -> dict[str, tuple[int, int, int, int, str]] | None:
+        """Everything remembered below the root, in one query; None where single look-ups are cheaper."""
+        if self._known is None and wanted > 64:
+            low, high = self._root.rstrip("/") + "/", self._root.rstrip("/") + "0"
+            rows = self._database.connection.execute(
+                "SELECT path, size, mtime_ns, ctime_ns, inode, digest FROM sources WHERE path >= ? AND path < ?",
+                (low, high),
+            )
+            self._known = {row[0]: row[1:] for row in rows}
+        return self._known
+
+    def _find(self, path: str) -> tuple[int, int, int, int, str] | None:
+        query = "SELECT size, mtime_ns, ctime_ns, inode, digest FROM sources WHERE path = ?"
+        row: tuple[int, int, int, int, str] | None = self._database.connection.execute(query, (path,)).fetchone()
+        return row
+
+
+def _hash_many(files: list[tuple[int, str]]) -> list[Source]:
+    """Small files here and now; large ones over as many threads as there are CPUs, for hashing lets go of the interpreter."""
+    small = [_hash_one(path) for size, path in files if size <= _INLINE_SIZE]
+    large = [path for size, path in files if size > _INLINE_SIZE]
+    if len(large) < 2:
+        return small + [_hash_one(path) for path in large]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(len(large), os.cpu_count() or 1)) as pool:
+        return small + list(pool.map(_hash_one, large))
+
+
+def _hash_one(path: str) -> Source:
+    """Hash between two looks that agree, so that the digest belongs to the signature."""
+    for _ in range(5):
+        now = time.time_ns()
+        try:
+            before = os.stat(path)
+            digest = digest_file(path)
+            after = os.stat(path)
+        except OSError as error:
+            raise StaleInputError(f"{path} cannot be read: {error.strerror}") from error
+        signature = (after.st_size, after.st_mtime_ns, after.st_ctime_ns, after.st_ino)
+        if signature == (before.st_size, before.st_mtime_ns, before.st_ctime_ns, before.st_ino):
+            racy = _is_racy(max(after.st_mtime_ns, after.st_ctime_ns), now)
+            return Source(path, digest, *signature, bool(after.st_mode & 0o100), racy=racy)
+    raise StaleInputError(f"{path} keeps changing while it is read", hint="Run again when it is finished.")
+
+
+def _is_racy(stamp_ns: int, look_ns: int) -> bool:
+    return stamp_ns > look_ns - (COARSE_RACY_NS if stamp_ns % 1_000_000_000 == 0 else RACY_NS)

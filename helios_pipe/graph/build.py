@@ -1,0 +1,45 @@
+"""From a manifest to the graph of what must be made. Knows nothing of keys or caches."""
+
+from __future__ import annotations
+
+from helios_pipe.graph.chunking import Span, spans
+from helios_pipe.graph.nodes import Graph, JobNodes
+from helios_pipe.manifest.model import Job, JobInput, Manifest
+
+
+def build_graph(manifest: Manifest) -> Graph:
+    """The graph of all jobs. Raises UsageError on a cycle, which it prints whole."""
+    found = {job.name: JobNodes(job, _spans(job), needs(job)) for job in manifest.jobs}
+    return Graph(tuple(found[name] for name in _order({name: job.needs for name, job in found.items()})))
+
+
+def needs(job: Job) -> tuple[str, ...]:
+    """The jobs whose outputs `job` takes: as inputs, as what it stitches, as its sound."""
+    names = [given.job for given in job.job_inputs]
+    if job.stitch is not None:
+        names += job.stitch.sources
+        if isinstance(job.stitch.audio, JobInput):
+            names.append(job.stitch.audio.job)
+    return tuple(dict.fromkeys(names))
+
+
+def _order(edges: dict[str, tuple[str, ...]]) -> list[str]:
+    if not any(edges.values()):
+        return sorted(edges)  # nothing to order, so nothing to load for it
+    from helios_pipe.graph.dag import order
+
+    return order(edges)
+
+
+def _spans(job: Job) -> tuple[Span, ...]:
+    if job.chunk is not None and job.frames is not None:
+        return tuple(spans(job.frames, job.chunk.size))
+    found, at = [], 0
+    for index, chunk in enumerate(job.chunks):
+        frames = chunk.frames
+        if frames is None:
+            found.append(Span(index, at, at, 0, 1))  # count 0: unknown, not checked
+        else:
+            found.append(Span(index, frames.start, frames.end, frames.count, frames.step))
+            at = frames.end + frames.step
+    return tuple(found)

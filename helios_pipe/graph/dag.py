@@ -1,0 +1,60 @@
+"""The directed graph itself: the one user of networkx. What comes out is our own types, or a networkx graph on request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from helios_pipe.errors import UsageError
+from helios_pipe.graph.nodes import Graph, JobNodes
+
+
+def order(edges: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The names so that each comes after those it needs, otherwise by name. `edges`: name -> what it needs.
+    Raises UsageError on a cycle, which it prints whole."""
+    import networkx
+
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(edges)
+    graph.add_edges_from((need, name) for name, needed in edges.items() for need in needed)
+    try:
+        return list(networkx.lexicographical_topological_sort(graph))
+    except networkx.NetworkXUnfeasible:
+        found = [a for a, _ in networkx.find_cycle(graph)]
+        least = found.index(min(found))
+        cycle = [*found[least:], *found[:least], found[least]]
+        raise UsageError(f"jobs need each other in a circle: {' -> '.join(cycle)}") from None
+
+
+def digraph(graph: Graph) -> Any:
+    """The whole graph as a `networkx.DiGraph`: node name -> attributes `kind`, `job`, and for chunks `start`, `end`,
+    `count`, `step`; an edge from what is needed to what needs it. A job whose chunks are used unjoined by another gets one
+    node of kind `group` between them, so that edges grow with nodes and not with their product."""
+    import networkx
+
+    whole = networkx.DiGraph()
+    jobs = {job.job.name: job for job in graph.jobs}
+    for job in graph.jobs:
+        sources = _sources(job, jobs, whole)
+        for node in job.nodes():
+            span = job.spans[node.index]._asdict() if node.kind == "chunk" else {}
+            whole.add_node(node.name, kind=node.kind, job=node.job, **span)
+            if node.kind != "stitch" or not job.spans:
+                whole.add_edges_from((source, node.name) for source in sources)
+        if job.job.stitch is not None:
+            whole.add_edges_from((job.chunk_name(span.index), f"{job.job.name}/stitch") for span in job.spans)
+            whole.add_edges_from((source, f"{job.job.name}/stitch") for source in sources if job.spans)
+    return whole
+
+
+def _sources(job: JobNodes, jobs: Mapping[str, JobNodes], whole: Any) -> list[str]:
+    found = []
+    for name in job.needs:
+        final = jobs[name].final
+        if final is None:
+            final = f"{name}/*"
+            if final not in whole:
+                whole.add_node(final, kind="group", job=name)
+                whole.add_edges_from((jobs[name].chunk_name(span.index), final) for span in jobs[name].spans)
+        found.append(final)
+    return found

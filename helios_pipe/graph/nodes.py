@@ -1,0 +1,85 @@
+"""What must be made, as frozen values. Knows nothing of keys, caches or how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from helios_pipe.graph.chunking import Span, digits
+from helios_pipe.manifest.model import Job
+
+NodeKind = Literal["chunk", "stitch", "command"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One thing to make. Names: `JOB/0003` for a chunk, `JOB/stitch`, `JOB` for a single-command job."""
+
+    name: str
+    kind: NodeKind
+    job: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobNodes:
+    """The nodes of one job. `spans` are its chunks in order (none for a command or a stitch of other jobs); `needs` are the
+    jobs whose outputs it takes, in the order of the manifest."""
+
+    job: Job
+    spans: tuple[Span, ...]
+    needs: tuple[str, ...]
+
+    @property
+    def has_stitch(self) -> bool:
+        """Whether a stitch follows the chunks."""
+        return self.job.stitch is not None
+
+    @property
+    def final(self) -> str | None:
+        """The name of the node whose output is the job's; None where the chunks themselves are."""
+        if self.job.stitch is not None:
+            return f"{self.job.name}/stitch"
+        return None if self.spans else self.job.name
+
+    def chunk_name(self, index: int) -> str:
+        """The name of the chunk at `index`."""
+        return f"{self.job.name}/{index:0{digits(len(self.spans))}d}"
+
+    def nodes(self) -> Iterator[Node]:
+        """Its nodes, chunks first."""
+        name = self.job.name
+        for span in self.spans:
+            yield Node(self.chunk_name(span.index), "chunk", name, span.index)
+        if self.job.stitch is not None:
+            yield Node(f"{name}/stitch", "stitch", name)
+        elif not self.spans:
+            yield Node(name, "command", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """All that must be made, jobs in an order in which each comes after those it needs."""
+
+    jobs: tuple[JobNodes, ...]
+
+    def nodes(self) -> Iterator[Node]:
+        """Every node in the order in which it could be made: dependencies first, then by name and index."""
+        for job in self.jobs:
+            yield from job.nodes()
+
+    @property
+    def total(self) -> int:
+        """How many nodes there are."""
+        return sum(len(job.spans) + (1 if job.has_stitch or not job.spans else 0) for job in self.jobs)
+
+    def select(self, names: tuple[str, ...]) -> Graph:
+        """The jobs of these names and all that they need; everything where none is named."""
+        if not names:
+            return self
+        wanted = set(names)
+        for job in reversed(self.jobs):
+            if job.job.name in wanted:
+                wanted.update(job.needs)
+        return Graph(tuple(job for job in self.jobs if job.job.name in wanted))
