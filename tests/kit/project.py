@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kit import burnin
-from tests.kit.servers import end
+from tests.kit.loopback import end
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HELIOS = Path(sys.executable).parent / "helios-pipe"
