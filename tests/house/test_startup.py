@@ -1,0 +1,65 @@
+"""What a command loads before it can answer: what is not needed is not imported."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.kit.project import HELIOS, REPOSITORY, Project
+
+HEAVY = {
+    "networkx",
+    "jsonschema",
+    "av",
+    "boto3",
+    "botocore",
+    "google",
+    "requests",
+    "rich",
+    "distributed",
+    "numpy",
+    "asyncio",
+}
+SLOW_WAY = {"yaml"}
+"""What the exact way of a run needs, and one with nothing to do does not."""
+
+
+def loaded(project: Project, *words: str) -> set[str]:
+    """The top-level packages that the command imported, as the interpreter itself tells."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(HELIOS), *words],
+        cwd=project.root,
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = re.findall(r"^import time: +\d+ \| +\d+ \| +(\S+)$", done.stderr, re.MULTILINE)
+    assert "click" in {n.partition(".")[0] for n in names}
+    return {n.partition(".")[0] for n in names}
+
+
+def test_the_version_is_told_without_heavy_imports(project: Project) -> None:
+    assert not loaded(project, "--version") & (HEAVY | SLOW_WAY)
+
+
+def test_help_is_shown_without_heavy_imports(project: Project) -> None:
+    assert not loaded(project, "--help") & (HEAVY | SLOW_WAY)
+
+
+def test_a_run_with_nothing_to_do_loads_neither_yaml_nor_networkx(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-9", size=5))
+    project.settled()
+    assert project.run().summary["executed"] == 3
+    assert not loaded(project, "run", "render.yaml", "-q") & (HEAVY | SLOW_WAY)
+    assert project.run().summary["executed"] == 0
+
+
+@pytest.mark.parametrize("statement", ["import helios_pipe", "import helios_pipe.cli.main"])
+def test_importing_the_package_costs_no_heavy_import(statement: str) -> None:
+    script = f"import sys; {statement}; print(*sorted(m.partition('.')[0] for m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert not set(done.stdout.split()) & (HEAVY | SLOW_WAY)
