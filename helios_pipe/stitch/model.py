@@ -1,0 +1,79 @@
+"""What a join is given and what it tells. Values only; knows nothing of media libraries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import NoReturn
+
+from helios_pipe.digest import Digest
+from helios_pipe.errors import StitchError
+
+STITCH_VERSION = 1
+"""Part of every stitch's key. Raised whenever the same chunks and settings come out as other bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One chunk. `name` is its node's name, for messages; `file` the name that says what format it is in, where `path`
+    does not (a blob in the cache). Where given, `frames` is how many it must hold, `digest` what its bytes must have, and
+    `start` the number of its first frame; `step` is how far apart the frame numbers lie."""
+
+    path: Path
+    name: str
+    frames: int | None = None
+    digest: Digest | None = None
+    start: int | None = None
+    step: int = 1
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinSettings:
+    """How to join: all of it is part of the key. `fps` None takes the first chunk's rate. `metadata` is set on the output
+    beside what the first chunk carries; an empty value removes the tag."""
+
+    fps: Fraction | None = None
+    faststart: bool = True
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    def keyed(self) -> tuple[tuple[str, str | int | bool | None], ...]:
+        """The settings as they stand in a key and in a proof."""
+        return (
+            ("faststart", self.faststart),
+            ("fps", str(self.fps) if self.fps else None),
+            *((f"metadata:{name}", value) for name, value in sorted(self.metadata)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedChunk:
+    """One chunk of a finished join. `first` is the place of its first frame in the output, from 0; `packets` is the digest
+    of its packets as `packet_digest` defines it."""
+
+    name: str
+    digest: Digest
+    first: int
+    frames: int
+    packets: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A join that passed every check. `duration` in seconds; `packets_sha256` is over the chunks' packet digests, one a
+    line."""
+
+    frames: int
+    fps: Fraction
+    duration: Fraction
+    sha256: Digest
+    size: int
+    chunks: tuple[JoinedChunk, ...]
+    packets_sha256: Digest
+    settings: JoinSettings
+
+
+def refuse(piece: Piece, what: str, hint: str = "") -> NoReturn:
+    """Say which chunk cannot be joined and why. Raises StitchError."""
+    raise StitchError(f"{piece.name} ({piece.file or piece.path.name}): {what}", hint=hint)

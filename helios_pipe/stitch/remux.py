@@ -1,0 +1,132 @@
+"""Copying the chunks' packets into one file, each at the time that its frame number gives it. Checks nothing afterwards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from helios_pipe.errors import StitchError
+from helios_pipe.media.container import open_media
+from helios_pipe.stitch.model import JoinSettings, refuse
+from helios_pipe.stitch.preflight import Plan, mark_of
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.video.stream import VideoStream
+
+MUXERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".ts": "mpegts",
+    ".mts": "mpegts",
+    ".m2ts": "mpegts",
+    ".nut": "nut",
+}
+_BOXED = frozenset({"mp4", "mov"})
+_VOLATILE = frozenset(
+    {"encoder", "creation_time", "major_brand", "minor_version", "compatible_brands", "vendor_id", "duration"}
+)
+"""Tags that tell of the chunk's own file, not of the picture."""
+
+
+def muxer_for(output: Path) -> str:
+    """The muxer that the output's suffix asks for. Raises StitchError for one that we do not write."""
+    muxer = MUXERS.get(PurePath(output.name).suffix.lower())
+    if muxer is None:
+        known = ", ".join(MUXERS)
+        raise StitchError(f"{output.name}: no container is known by that suffix", hint=f"Known suffixes: {known}.")
+    return muxer
+
+
+def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> None:
+    """Write all chunks into `target`, one open at a time. Raises StitchError; what it wrote by then stays there."""
+    import av
+
+    try:
+        with av.open(
+            "file:" + os.path.abspath(target), "w", format=muxer, container_options=_options(plan, muxer, settings)
+        ) as container:
+            _write(plan, container, muxer, settings)
+    except (av.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", "") or str(error)
+        raise StitchError(
+            f"{plan.layout.codec} could not be written as {muxer}: {reason}",
+            hint="Not every codec fits every container; .mkv takes most.",
+        ) from error
+
+
+def _options(plan: Plan, muxer: str, settings: JoinSettings) -> dict[str, str]:
+    options = {"fflags": "+bitexact"}
+    if muxer in _BOXED:
+        scale = plan.clock.timescale
+        options["video_track_timescale"] = str(scale)
+        options["movie_timescale"] = str(scale * -(-1000 // scale))
+        if settings.faststart:
+            options["movflags"] = "+faststart"
+    elif muxer == "mpegts":
+        options["mpegts_copyts"] = "1"
+    return options
+
+
+def _write(plan: Plan, container: OutputContainer, muxer: str, settings: JoinSettings) -> None:
+    out: VideoStream | None = None
+    first = 0
+    for chunk in plan.chunks:
+        if mark_of(chunk.piece) != chunk.mark:
+            refuse(chunk.piece, "changed while it was being joined")
+        # The first chunk is the stream's template: it is opened with a decoder, which knows more than the header.
+        with open_media(chunk.piece.path, name=chunk.piece.file, quick=plan.quick and out is not None) as source:
+            if out is None:
+                out = _add_stream(container, source, plan, muxer, settings)
+            first = _copy(source, container, out, plan, first)
+
+
+def _add_stream(
+    container: OutputContainer, source: InputContainer, plan: Plan, muxer: str, settings: JoinSettings
+) -> VideoStream:
+    """The output's stream, like the first chunk's: codec header, colour, shape and side data come with it."""
+    template = source.streams.video[0]
+    out = container.add_stream_from_template(template, opaque=True)
+    out.time_base = plan.clock.tick
+    out.codec_context.framerate = plan.clock.fps
+    if muxer in _BOXED and "mov" in source.format.name:
+        out.codec_context.codec_tag = template.codec_context.codec_tag
+    out.disposition = template.disposition
+    out.metadata.update(_kept(template.metadata))
+    container.metadata.update(_kept(source.metadata))
+    for name, value in settings.metadata:
+        container.metadata[name] = value
+    return out
+
+
+def _kept(metadata: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in metadata.items() if name.lower() not in _VOLATILE}
+
+
+def _copy(source: InputContainer, container: OutputContainer, out: VideoStream, plan: Plan, first: int) -> int:
+    """Copy one chunk's packets, the first of which is decoded as number `first`. Returns the next chunk's."""
+    stream = source.streams.video[0]
+    assert stream.time_base is not None
+    per, delay, tick = plan.clock.per, plan.delay, plan.clock.tick
+    ratio = stream.time_base * plan.clock.fps
+    num, den = 2 * ratio.numerator, 2 * ratio.denominator
+    half, base, order = ratio.denominator, None, first
+    mux = container.mux_one
+    for packet in source.demux(stream):
+        pts = packet.pts
+        if pts is None:
+            continue
+        if base is None:
+            base = pts
+        packet.stream = out
+        packet.pts = (first + ((pts - base) * num + half) // den) * per
+        packet.dts = (order - delay) * per
+        packet.duration = per
+        packet.time_base = tick
+        mux(packet)
+        order += 1
+    return order
