@@ -177,7 +177,7 @@ class Mischief:
             print(f"cannot render frame {number}: the lamp is broken", file=sys.stderr, flush=True)
             sys.exit(3)
         if number == self.number("hold-on-frame"):
-            record(f"hold {number}")
+            record(f"hold {os.getpid()}")
             while not Path(os.environ["KIT_GATE"]).exists():
                 time.sleep(0.01)
         if "progress" in self:

@@ -213,9 +213,16 @@ class Project:
         return lines
 
     def orphans(self) -> list[int]:
-        """Processes that renderers left behind or that hang, of those that live still."""
-        pids = [int(pid) for word in ("orphan", "hang") for pid in self.log_lines(word)]
+        """Processes that renderers left behind, that hang or are held, of those that live still."""
+        pids = [int(pid) for word in ("orphan", "hang", "hold") for pid in self.log_lines(word)]
         return [pid for pid in pids if alive(pid)]
+
+    def wait_for_orphans(self) -> None:
+        """Wait until none of them lives any more."""
+        deadline = time.monotonic() + LIMIT_S
+        while orphans := self.orphans():
+            assert time.monotonic() < deadline, f"{orphans} live after {LIMIT_S} s"
+            time.sleep(0.01)
 
 
 def alive(pid: int) -> bool:

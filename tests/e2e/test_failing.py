@@ -1,0 +1,177 @@
+"""What fails says what, where and how to go on; what only seems to succeed fails."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.kit.project import Project, Run
+
+
+def failed(project: Project, words: str, *options: str) -> Run:
+    """A run whose renderer misbehaves as told, in plain text."""
+    project.manifest(project.burnin(frames="0-29", words=words))
+    run = project.helios("run", "render.yaml", *options)
+    assert run.exit_code == 1, str(run)
+    return run
+
+
+def test_a_failed_chunk_shows_its_words_its_log_its_workspace_and_how_to_repeat_it(project: Project) -> None:
+    run = failed(project, "--misbehave fail-on-frame:13")
+    said = run.stdout + run.stderr
+    assert "film/0001" in said
+    assert "exit" in said
+    assert "3" in said
+    assert "cannot render frame 13: the lamp is broken" in said
+    assert project.path(".helios").exists()
+    kept = [Path(p) for p in re.findall(r"(/\S+/\.helios/\S+)", said)]
+    assert any(p.is_dir() and (p / "burnin.py").exists() for p in kept), said
+
+
+def test_the_command_that_repeats_a_failure_repeats_it(project: Project) -> None:
+    run = failed(project, "--misbehave fail-on-frame:13")
+    lines = [line for line in (run.stdout + run.stderr).splitlines() if "burnin.py" in line and "cd " in line]
+    assert len(lines) == 1, str(run)
+    command = lines[0][lines[0].index("cd ") :]
+    again = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert again.returncode == 3
+    assert again.stderr == "cannot render frame 13: the lamp is broken\n"
+
+
+def test_finished_chunks_are_kept_when_another_fails_and_the_stitch_is_skipped(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-29"))
+    project.env = {"KIT_MISBEHAVE": "fail-on-frame:13"}
+    run = project.helios("run", "render.yaml", "--json", "-j1")
+    assert run.exit_code == 1
+    assert run.summary["state"] == "failed"
+    assert run.nodes("failed") == ["film/0001"]
+    assert run.nodes("executed") == ["film/0000"]
+    assert run.nodes("skipped") == ["film/0002", "film/stitch"]
+    project.env = {}
+    project.rendered()
+    assert project.run().summary["executed"] == 3
+    assert project.rendered() == ["10+10", "20+10"]
+
+
+def test_keep_going_makes_everything_else(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-49", words="--misbehave fail-on-frame:13"))
+    run = project.helios("run", "render.yaml", "--json", "-j1", "-k")
+    assert run.exit_code == 1
+    assert run.nodes("executed") == ["film/0000", "film/0002", "film/0003", "film/0004"]
+    assert run.nodes("skipped") == ["film/stitch"]
+
+
+@pytest.mark.parametrize(
+    ("mischief", "said"),
+    [
+        ("no-output", "chunk.mp4"),
+        ("empty-output", "empty"),
+        ("drop:3", "9"),
+        ("garbage", "chunk.mp4"),
+        ("truncate", "chunk.mp4"),
+    ],
+)
+def test_exit_0_is_not_success(project: Project, mischief: str, said: str) -> None:
+    run = failed(project, f"--misbehave {mischief}")
+    assert said in run.stdout + run.stderr
+    assert not project.path("out/film.mp4").exists()
+    project.rendered()
+    again = project.helios("run", "render.yaml", "-k")
+    assert again.exit_code == 1
+    assert len(project.rendered()) == 3
+
+
+def test_a_command_that_writes_to_its_input_is_noticed_or_harmless(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-29", words="--misbehave touch-look"))
+    project.helios("run", "render.yaml", "-j1", "--json")
+    assert project.path("look.txt").read_text() == "warm\n"
+    assert project.helios("run", "render.yaml", "--json").summary["failed"] == 0
+
+
+def test_an_input_that_was_not_declared_is_named(project: Project) -> None:
+    document = project.burnin(frames="0-9")
+    document["jobs"]["film"]["inputs"] = ["burnin.py"]
+    project.manifest(document)
+    run = project.helios("run", "render.yaml")
+    assert run.exit_code == 1
+    assert "look.txt is in the project but not declared" in run.stdout + run.stderr
+
+
+def test_retries_are_counted_and_told(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-9", words="--misbehave fail-on-frame:3", retries=2, retry_delay="10ms"))
+    run = project.helios("run", "render.yaml", "--json")
+    assert run.exit_code == 1
+    assert len(project.rendered()) == 3
+    assert [e["attempt"] for e in run.events if e["event"] == "retry"] == [1, 2]
+
+
+def test_a_command_that_is_too_slow_is_ended_and_says_so(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-9", words="--misbehave hang", timeout="1s"))
+    run = project.helios("run", "render.yaml")
+    assert run.exit_code == 1
+    assert "1s" in run.stdout + run.stderr or "1 s" in run.stdout + run.stderr
+    assert project.orphans() == []
+
+
+def test_children_that_a_command_leaves_behind_are_ended(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-9", words="--misbehave orphan"))
+    project.run()
+    assert len(project.log_lines("orphan")) == 1
+    assert project.orphans() == []
+
+
+def test_progress_with_carriage_returns_keeps_the_tail_readable(project: Project) -> None:
+    run = failed(project, "--misbehave progress --misbehave fail-on-frame:15")
+    assert "the lamp is broken" in run.stdout + run.stderr
+    assert "\r" not in run.stdout
+
+
+def test_a_program_that_is_not_there_is_named(project: Project) -> None:
+    document = project.burnin(frames="0-9")
+    document["jobs"]["film"]["chunk"]["command"] = "no-such-renderer {chunk.start} {output}"
+    project.manifest(document)
+    run = project.helios("run", "render.yaml")
+    assert run.exit_code in (1, 3)
+    assert "no-such-renderer" in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_every_problem_of_a_manifest_is_said_in_one_go_and_nothing_is_written(project: Project) -> None:
+    project.manifest(
+        "version: 1\n"
+        "jobs:\n"
+        "  film:\n"
+        "    frame: 0-29\n"
+        "    frames: 9-0\n"
+        "    chunk:\n"
+        "      size: 0\n"
+        "      command: render {chunk.strat} {output}\n"
+        "      output: chunk.mp4\n"
+    )
+    for command in ("validate", "run", "plan"):
+        run = project.helios(command, "render.yaml")
+        assert run.exit_code == 2, str(run)
+        said = run.stdout + run.stderr
+        assert re.search(r"render\.yaml:4:5: jobs\.film.*frame", said), said
+        assert re.search(r"render\.yaml:5:\d+: jobs\.film\.frames: ", said), said
+        assert re.search(r"render\.yaml:7:\d+: jobs\.film\.chunk\.size: ", said), said
+        assert "did you mean {chunk.start}?" in said
+    assert not project.path(".helios").exists()
+    assert sorted(p.name for p in project.root.iterdir()) == ["render.yaml"]
+
+
+def test_a_valid_manifest_is_said_to_be_valid(project: Project) -> None:
+    project.manifest(project.burnin())
+    assert project.helios("validate", "render.yaml").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("run",), ("run", "render.yaml", "--no-such-option"), ("no-such-command",), ("run", "missing.yaml")]
+)
+def test_wrong_usage_exits_2(project: Project, words: tuple[str, ...]) -> None:
+    run = project.helios(*words)
+    assert run.exit_code == 2, str(run)
+    assert "Traceback" not in run.stderr

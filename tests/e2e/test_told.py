@@ -1,0 +1,131 @@
+"""What a run tells: events that add up, a plan that is kept, an explanation that names what changed."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+import pytest
+
+from tests.kit.project import Project, Run
+
+
+def executed(run: Run) -> set[str]:
+    return set(run.nodes("executed"))
+
+
+def to_run(project: Project, *words: str) -> set[str]:
+    return {row["node"] for row in project.plan(*words)["nodes"] if row["action"] == "run"}
+
+
+@pytest.fixture
+def fresh(project: Project) -> Project:
+    project.manifest(project.burnin(frames="0-29"))
+    return project
+
+
+def test_every_line_has_an_event_and_a_time_and_the_last_is_the_summary(fresh: Project) -> None:
+    run = fresh.run()
+    assert all({"event", "time"} <= event.keys() for event in run.events)
+    assert all(datetime.fromisoformat(str(event["time"])).tzinfo for event in run.events)
+    summary = run.summary
+    assert summary["total"] == 4
+    assert summary["executed"] + summary["cached"] + summary["failed"] + summary["skipped"] == summary["total"]
+    film = fresh.path("out/film.mp4").read_bytes()
+    assert summary["outputs"] == [
+        {"path": "out/film.mp4", "sha256": hashlib.sha256(film).hexdigest(), "size": len(film)}
+    ]
+    assert summary["job"].rpartition("-")[0] == "kit"
+    assert len(summary["job"].rpartition("-")[2]) == 4
+
+
+def test_each_node_is_started_and_finished_once(fresh: Project) -> None:
+    events = fresh.run().events
+    names = ["film/0000", "film/0001", "film/0002", "film/stitch"]
+    assert sorted(e["node"] for e in events if e["event"] == "node_started") == names
+    assert sorted(e["node"] for e in events if e["event"] == "node_finished") == names
+    assert all(e["attempt"] == 1 for e in events if e["event"] == "node_finished")
+
+
+def test_cached_nodes_are_told_too(fresh: Project) -> None:
+    fresh.run()
+    fresh.write("unrelated.txt", "x")
+    run = fresh.run()
+    assert run.summary["cached"] == 4
+    assert executed(run) == set()
+
+
+def test_a_run_does_what_the_plan_said(fresh: Project) -> None:
+    assert to_run(fresh) == executed(fresh.run()) == {"film/0000", "film/0001", "film/0002", "film/stitch"}
+    assert to_run(fresh) == executed(fresh.run()) == set()
+    fresh.write("look.txt", "cold\n")
+    assert to_run(fresh) == executed(fresh.run()) == {"film/0000", "film/0001", "film/0002", "film/stitch"}
+    fresh.manifest(fresh.burnin(frames="0-49"))
+    assert to_run(fresh) == executed(fresh.run()) == {"film/0003", "film/0004", "film/stitch"}
+    fresh.manifest(fresh.burnin(frames="10-49"))
+    assert to_run(fresh) == executed(fresh.run()) == {"film/stitch"}
+    assert to_run(fresh, "--force") == executed(fresh.run("--force"))
+
+
+def test_a_plan_runs_nothing_and_writes_no_output(fresh: Project) -> None:
+    plan = fresh.plan()
+    assert (plan["total"], plan["to_run"]) == (4, 4)
+    assert [row["kind"] for row in plan["nodes"]] == ["chunk", "chunk", "chunk", "stitch"]
+    assert fresh.rendered() == []
+    assert not fresh.path("out").exists()
+
+
+def test_a_dry_run_is_a_plan(fresh: Project) -> None:
+    dry = fresh.helios("run", "render.yaml", "-n", "--json")
+    assert dry.exit_code == 0
+    assert dry.document == fresh.plan()
+
+
+def test_a_plan_says_why(fresh: Project) -> None:
+    fresh.run()
+    fresh.write("look.txt", "cold\n")
+    reasons = {row["node"]: row["reason"] for row in fresh.plan()["nodes"]}
+    assert reasons["film/0001"] == "input look.txt changed"
+    fresh.write("look.txt", "warm\n")
+    assert {row["reason"] for row in fresh.plan()["nodes"]} == {"up to date"}
+
+
+def test_an_explanation_lists_the_ingredients_and_what_changed(fresh: Project) -> None:
+    fresh.run()
+    fresh.write("look.txt", "cold\n")
+    digest = hashlib.sha256(b"cold\n").hexdigest()
+    said = fresh.helios("explain", "render.yaml", "film/0001")
+    assert said.exit_code == 0, str(said)
+    assert "look.txt" in said.stdout
+    assert digest[:12] in said.stdout
+    assert hashlib.sha256(b"warm\n").hexdigest()[:12] in said.stdout
+    assert "burnin.py" in said.stdout
+
+
+def test_an_unknown_node_is_refused_with_the_nearest_known(fresh: Project) -> None:
+    said = fresh.helios("explain", "render.yaml", "film/0009")
+    assert said.exit_code == 2
+    assert "film/000" in said.stderr
+
+
+def test_plain_output_goes_without_colours_and_json_leaves_stdout_alone(fresh: Project) -> None:
+    plain = fresh.helios("run", "render.yaml")
+    assert plain.exit_code == 0
+    assert "\x1b" not in plain.stdout + plain.stderr
+    quiet = fresh.helios("run", "render.yaml", "-q")
+    assert (quiet.exit_code, quiet.stdout) == (0, "")
+
+
+def test_jobs_show_and_logs_tell_of_the_run(fresh: Project) -> None:
+    job = fresh.run().summary["job"]
+    assert job in fresh.helios("jobs").stdout
+    shown = fresh.helios("show", job)
+    assert shown.exit_code == 0
+    assert "film/0001" in shown.stdout
+    assert fresh.helios("logs", job, "film/0001").exit_code == 0
+
+
+def test_no_stitch_leaves_the_join_out_of_the_total(fresh: Project) -> None:
+    run = fresh.run("--no-stitch")
+    assert run.summary["total"] == 3
+    assert not fresh.path("out/film.mp4").exists()
