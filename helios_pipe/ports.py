@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
-from helios_pipe.action.model import Action
+from helios_pipe.action.model import Step
 from helios_pipe.digest import Digest
 
 if TYPE_CHECKING:
@@ -104,17 +104,22 @@ class WorkerAdapter(Protocol):
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What an attempt at an action came to. With `digest` it succeeded and the content is in the local cache; otherwise
-    `failure` and `reason` say why not. Durations are of the command alone."""
+    `failure` and `reason` say why not. `mark` is the blob's file as it was stored (size, mtime_ns, inode). `damaged` are
+    blobs among the inputs that were missing or not what their names promise; `stale`: an input changed meanwhile. `kept` is
+    the failed workspace, `repeat` the command line that runs it again there. Durations are of the command alone."""
 
     digest: Digest | None = None
     folder: bool = False
-    size: int = 0
+    mark: tuple[int, int, int] = (0, 0, 0)
+    damaged: tuple[Digest, ...] = ()
     exit_code: int | None = None
     failure: FailureClass | None = None
     reason: str = ""
     tail: str = ""
     log: Path | None = None
     kept: Path | None = None
+    repeat: str = ""
+    stale: bool = False
     duration_s: float = 0.0
     worker: str = "local"
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -126,7 +131,7 @@ class ActionRunner(Protocol):
     """Makes one attempt at an action and brings its output into the local cache, checked. Blocking, thread-safe; raises
     only where the machinery is broken for good (HeliosPipeError that is not retryable)."""
 
-    def run(self, action: Action, attempt: int, cancel: Event) -> Outcome: ...
+    def run(self, step: Step, attempt: int, cancel: Event) -> Outcome: ...
 
     def close(self) -> None:
         """Give back what the run held (staged inputs, connections). Idempotent."""

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from helios_pipe.action.model import Action, Entry, Tree
+from helios_pipe.action.model import Action, Entry, Join, Tree
 from helios_pipe.digest import canonical, digest_bytes
 
 KEY_VERSION = 1
@@ -57,7 +57,7 @@ def action_record(action: Action, recipe: str) -> Record:
             "argv": list(action.argv),
             "frames": action.output.frames,
             "inputs": tree_record(action.extra),
-            "files": dict(action.files),
+            "files": {path: digest_bytes(text.encode("utf-8", "surrogateescape")) for path, text in action.files},
         }
     )
 
@@ -67,15 +67,18 @@ def family_record(recipe: str, template: list[str]) -> Record:
     return record({"kind": "family", "version": KEY_VERSION, "recipe": recipe, "argv": template})
 
 
-def join_record(digests: list[str], settings: Mapping[str, Any], stitch_version: int) -> Record:
-    """A join that needs no command: the digests of what is joined, in order, and how. Nothing of how those were made."""
+def join_record(join: Join, stitch_version: int) -> Record:
+    """A join that needs no command: the digests of what is joined, in order, and how. Nothing of how those were made, nor
+    where the result goes."""
     return record(
         {
             "kind": "stitch",
             "version": KEY_VERSION,
             "stitch_version": stitch_version,
-            "inputs": digests,
-            "settings": settings,
+            "method": join.method,
+            "settings": dict(join.settings),
+            "inputs": [part.digest for part in join.parts],
+            "audio": join.audio[0] if join.audio else None,
         }
     )
 

@@ -88,7 +88,8 @@ class Limits:
 class Action:
     """A command in a clean folder. `argv` is logical: the output stands in it by `output.name`, inputs by their logical
     paths, so that it is the same on every machine. `shared` is the input set that many actions have in common (staged
-    once), `extra` what only this one has. `files` are small generated inputs, path -> text (a list of inputs)."""
+    once), `extra` what only this one has. `files` are small generated inputs, path -> text (a list of inputs). `marked_argv`
+    is never keyed: for a workspace in the project, argv with a NUL wherever the output's name stands."""
 
     node: str
     kind: ActionKind
@@ -103,3 +104,34 @@ class Action:
     limits: Limits = Limits()
     workspace: Literal["isolated", "project"] = "isolated"
     files: tuple[tuple[str, str], ...] = field(default=())
+    marked_argv: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece of a join: the node that made it (for messages), its content, its name's last component, and where known
+    the frames it holds: how many, from which number on, in which step."""
+
+    node: str
+    digest: Digest
+    name: str
+    folder: bool = False
+    frames: int | None = None
+    start: int | None = None
+    step: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A stitch that needs no command. `settings` are keyed as they stand; `audio` is the sound's content and base name."""
+
+    node: str
+    method: Literal["concat", "collect", "encode"]
+    parts: tuple[Part, ...]
+    output: Output
+    settings: tuple[tuple[str, str | int | bool | None], ...] = ()
+    audio: tuple[Digest, str] | None = None
+    kind: ActionKind = "stitch"
+
+
+Step = Action | Join

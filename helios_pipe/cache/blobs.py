@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helios_pipe.action.model import Entry, Tree
-from helios_pipe.cache.transfer import copy_file
 from helios_pipe.digest import Digest, digest_bytes, digest_file
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
+from helios_pipe.transfer import copy_file
 
 
 class Mark(NamedTuple):

@@ -21,7 +21,8 @@ _PUT_ATTEMPT = "INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 
 class Result(NamedTuple):
     """One committed result. `digest` is of the output (a folder's: of its tree); size, mtime_ns and inode are the mark of
-    its blob; family, start, frames, step say which frames of which recipe it holds (`frames` is how many); duration in seconds, time since 1970."""
+    its blob; family, start, frames, step say which frames of which recipe it holds (`frames` is how many); the duration is
+    in seconds, the time in seconds since 1970."""
 
     key: str
     node: str
@@ -98,6 +99,10 @@ class Results:
             return False
         return not row.folder or self._blobs.members_present(row.digest)
 
+    def sound(self, digest: Digest, *, folder: bool) -> bool:
+        """Whether a blob's bytes are right, read in full; a tree's files too. What is damaged is removed."""
+        return self._blobs.intact(digest, folder=folder)
+
     def _bytes_right(self, digest: Digest) -> bool:
         if digest not in self._intact:
             self._intact[digest] = self._blobs.intact(digest)
@@ -157,9 +162,8 @@ class Results:
 class Memory:
     """What else is remembered between runs: the lines that tools print, and the files that were put in place."""
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._blobs = blobs
 
     def tool_line(self, path: str, argv: str, mark: Mark) -> str | None:
         """What the executable printed when it looked like `mark`."""
@@ -182,25 +186,33 @@ class Memory:
             return False
         return bool(row == (stat.st_size, stat.st_mtime_ns, stat.st_ino))
 
-    def place(self, digest: Digest, path: str) -> None:
-        """Put the blob's bytes at `path`, whole or not at all, replacing what is there. Raises as `Blobs.copy_out`."""
-        temp = f"{os.path.dirname(path)}{os.sep}.{os.path.basename(path)}.{os.getpid()}.helios-tmp"
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        try:
-            os.unlink(temp)
-        except FileNotFoundError:
-            pass
-        self._blobs.copy_out(digest, temp)
-        os.replace(temp, path)
-
     def note_placed(self, placed: Iterable[tuple[str, Digest]]) -> None:
         """Remember which content was put where."""
         rows = []
         for path, digest in placed:
             stat = os.lstat(path)
             rows.append((path, digest, stat.st_size, stat.st_mtime_ns, stat.st_ino))
+        if not rows:
+            return
         with self._database.transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO placed VALUES (?,?,?,?,?)", rows)
+
+    def placed_below(self, folder: str) -> list[str]:
+        """The files that were put somewhere below the folder."""
+        query = "SELECT path FROM placed WHERE path >= ? AND path < ?"
+        return [row[0] for row in self._database.connection.execute(query, (f"{folder}/", f"{folder}0"))]
+
+    def still_ours(self, path: str) -> bool:
+        """Whether the file is as it was put there."""
+        row = self._database.connection.execute("SELECT digest FROM placed WHERE path=?", (path,)).fetchone()
+        return row is not None and self.in_place(path, row[0])
+
+    def forget_placed(self, paths: Iterable[str]) -> None:
+        """They are no longer there, or no longer ours."""
+        rows = [(path,) for path in paths]
+        if rows:
+            with self._database.transaction() as connection:
+                connection.executemany("DELETE FROM placed WHERE path=?", rows)
 
 
 def _result(row: Sequence[object]) -> Result:

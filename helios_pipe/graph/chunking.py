@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from helios_pipe.manifest.model import Frames
 
 MIN_DIGITS = 4
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Span:
     """The frames of one chunk: `start`, `start + step`, … `end`; `count` of them. `index` is its ordinal in the job."""
 
     index: int

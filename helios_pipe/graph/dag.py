@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from helios_pipe.errors import UsageError
@@ -14,7 +15,7 @@ def order(edges: Mapping[str, tuple[str, ...]]) -> list[str]:
     Raises UsageError on a cycle, which it prints whole."""
     import networkx
 
-    graph = networkx.DiGraph()
+    graph: Any = networkx.DiGraph()
     graph.add_nodes_from(edges)
     graph.add_edges_from((need, name) for name, needed in edges.items() for need in needed)
     try:
@@ -32,12 +33,12 @@ def digraph(graph: Graph) -> Any:
     node of kind `group` between them, so that edges grow with nodes and not with their product."""
     import networkx
 
-    whole = networkx.DiGraph()
+    whole: Any = networkx.DiGraph()
     jobs = {job.job.name: job for job in graph.jobs}
     for job in graph.jobs:
         sources = _sources(job, jobs, whole)
         for node in job.nodes():
-            span = job.spans[node.index]._asdict() if node.kind == "chunk" else {}
+            span = asdict(job.spans[node.index]) if node.kind == "chunk" else {}
             whole.add_node(node.name, kind=node.kind, job=node.job, **span)
             if node.kind != "stitch" or not job.spans:
                 whole.add_edges_from((source, node.name) for source in sources)
@@ -45,6 +46,13 @@ def digraph(graph: Graph) -> Any:
             whole.add_edges_from((job.chunk_name(span.index), f"{job.job.name}/stitch") for span in job.spans)
             whole.add_edges_from((source, f"{job.job.name}/stitch") for source in sources if job.spans)
     return whole
+
+
+def generations(whole: Any) -> list[list[str]]:
+    """The node names in columns: each node stands right of all that it needs."""
+    import networkx
+
+    return [list(column) for column in networkx.topological_generations(whole)]
 
 
 def _sources(job: JobNodes, jobs: Mapping[str, JobNodes], whole: Any) -> list[str]:

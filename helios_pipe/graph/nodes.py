@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from helios_pipe.graph.chunking import Span, digits
@@ -83,3 +83,14 @@ class Graph:
             if job.job.name in wanted:
                 wanted.update(job.needs)
         return Graph(tuple(job for job in self.jobs if job.job.name in wanted))
+
+    def without_stitches(self) -> Graph:
+        """The same without any stitch, and without the jobs that need one's output."""
+        gone = {job.job.name for job in self.jobs if job.job.stitch is not None}
+        kept: list[JobNodes] = []
+        for job in self.jobs:
+            if any(name in gone for name in job.needs) or (job.has_stitch and not job.spans):
+                gone.add(job.job.name)
+            else:
+                kept.append(replace(job, job=replace(job.job, stitch=None)))
+        return Graph(tuple(kept))

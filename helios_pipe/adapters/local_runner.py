@@ -1,0 +1,128 @@
+"""One attempt at an action on this machine: a clean workspace, the command, the output checked and taken in. Knows nothing
+of plans, keys or records."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event
+
+from helios_pipe.action.model import Action, Join, Step
+from helios_pipe.cache.blobs import Blobs
+from helios_pipe.digest import Digest
+from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, OutputError, StaleInputError
+from helios_pipe.ports import FailureClass, Outcome, WorkerAdapter, WorkerJob, WorkerResult
+from helios_pipe.worker.environment import command_environment, secret_values
+from helios_pipe.worker.outputs import check_output
+from helios_pipe.worker.workspace import Workspace, Workspaces
+
+LogPath = Callable[[str, int], Path]
+"""From a node's name and an attempt's number to its log file."""
+
+
+class LocalRunner:
+    """Runs actions through a WorkerAdapter that shares our files. Thread-safe."""
+
+    def __init__(
+        self,
+        workspaces: Workspaces,
+        adapter: WorkerAdapter,
+        blobs: Blobs,
+        locate: Callable[[Digest], Path],
+        caller: Mapping[str, str],
+        path: str,
+        log_path: LogPath,
+        kept: Path,
+    ) -> None:
+        self._workspaces = workspaces
+        self._adapter = adapter
+        self._blobs = blobs
+        self._locate = locate
+        self._caller = caller
+        self._path = path
+        self._log_path = log_path
+        self._kept = kept
+
+    def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
+        """See ActionRunner."""
+        if isinstance(step, Join):
+            raise TypeError(f"{step.node} is a join, not a command")
+        try:
+            workspace = self._workspaces.open(step)
+        except (BlobMissingError, BlobDamagedError, StaleInputError) as error:
+            return self._no_inputs(step, error)
+        kept = False
+        try:
+            outcome = self._attempt(step, attempt, cancel, workspace)
+            if outcome.digest is None and outcome.failure is FailureClass.COMMAND:
+                kept = True
+                return self._keep(step, workspace, outcome)
+            return outcome
+        finally:
+            if not kept:
+                workspace.discard()
+
+    def close(self) -> None:
+        """See ActionRunner."""
+        self._workspaces.close()
+
+    def _attempt(self, action: Action, attempt: int, cancel: Event, workspace: Workspace) -> Outcome:
+        environment = command_environment(action, self._caller, workspace.home, self._path)
+        log = self._log_path(action.node, attempt)
+        argv = workspace.real_argv(action)
+        job = WorkerJob(
+            argv[0], tuple(argv[1:]), environment, workspace.cwd, action.limits.timeout_s, action.limits.stall_timeout_s,
+            log, cancel=cancel, mask=secret_values(action, self._caller),
+        )  # fmt: skip
+        result = self._adapter.execute(job)
+        common = {
+            "exit_code": result.exit_code, "duration_s": result.duration_ms / 1000, "memory_mb": result.memory_mb,
+            "tail": result.stderr or result.stdout, "log": log if os.path.exists(log) else None,
+        }  # fmt: skip
+        if result.failure is not None or result.exit_code != 0:
+            failure = result.failure or FailureClass.COMMAND
+            return Outcome(failure=failure, reason=_reason(result), **common)  # type: ignore[arg-type]
+        try:
+            workspace.check()
+            check_output(str(workspace.output), action.output)
+            adopt = self._blobs.adopt_folder if action.output.folder else self._blobs.adopt
+            blob = adopt(workspace.output)
+        except StaleInputError as error:
+            return Outcome(failure=FailureClass.INFRASTRUCTURE, reason=str(error), **common)  # type: ignore[arg-type]
+        except OutputError as error:
+            return Outcome(failure=FailureClass.COMMAND, reason=str(error), **common)  # type: ignore[arg-type]
+        return Outcome(blob.digest, blob.folder, blob.mark, **common)  # type: ignore[arg-type]
+
+    def _no_inputs(self, action: Action, error: HeliosPipeError) -> Outcome:
+        """The inputs are not what they were when they were hashed: blobs can be made again, sources are the user's."""
+        if isinstance(error, StaleInputError):
+            return Outcome(failure=FailureClass.FATAL, reason=str(error), stale=True)
+        entries = (*action.shared.entries, *action.extra.entries)
+        damaged = tuple(entry.digest for entry in entries if self._is_damaged(entry.digest))
+        return Outcome(failure=FailureClass.INFRASTRUCTURE, reason=str(error), damaged=damaged)
+
+    def _is_damaged(self, digest: Digest) -> bool:
+        try:
+            place = self._locate(digest)
+        except BlobMissingError:
+            return True
+        return place.is_relative_to(self._blobs.folder) and not self._blobs.intact(digest)
+
+    def _keep(self, action: Action, workspace: Workspace, outcome: Outcome) -> Outcome:
+        argv = workspace.real_argv(action)
+        folder = workspace.keep(self._kept / action.node)
+        repeat = f"cd {shlex.quote(str(folder))} && {_environment_prefix(action)}{shlex.join(argv)}"
+        return Outcome(
+            failure=outcome.failure, reason=outcome.reason, exit_code=outcome.exit_code, tail=outcome.tail,
+            log=outcome.log, duration_s=outcome.duration_s, memory_mb=outcome.memory_mb, kept=folder, repeat=repeat,
+        )  # fmt: skip
+
+
+def _environment_prefix(action: Action) -> str:
+    return "".join(f"{name}={shlex.quote(value)} " for name, value in action.env)
+
+
+def _reason(result: WorkerResult) -> str:
+    return result.reason or f"exit code {result.exit_code}"

@@ -1,0 +1,68 @@
+"""Putting results where the manifest wants them, whole or not at all. Knows nothing of who made them."""
+
+from __future__ import annotations
+
+import os
+
+from helios_pipe.cache.blobs import Blobs
+from helios_pipe.cache.results import Memory
+from helios_pipe.digest import Digest
+from helios_pipe.errors import StoreError
+
+TEMP_SUFFIX = ".helios-tmp"
+
+
+class Placer:
+    """Writes blobs to their places in the project. Files that are in place already are not touched."""
+
+    def __init__(self, memory: Memory, blobs: Blobs) -> None:
+        self._memory = memory
+        self._blobs = blobs
+
+    def place(self, digest: Digest, folder: bool, path: str) -> int:
+        """Put a blob (a tree, with `folder`) at the absolute `path` and return its size in bytes. In a folder, files that
+        an earlier run put there and that are no longer wanted are removed; others are left alone. Raises BlobMissingError,
+        BlobDamagedError, StoreError."""
+        if not folder:
+            return self._place_files({path: digest})
+        tree = self._blobs.tree(digest)
+        base = path.rstrip("/")
+        wanted = {f"{base}/{entry.path}": entry.digest for entry in tree.entries}
+        size = self._place_files(wanted)
+        for entry in tree.entries:
+            if entry.executable:
+                os.chmod(f"{base}/{entry.path}", 0o755)  # noqa: S103 - the tree says that it may be executed
+        self._remove_others(base, wanted)
+        return size
+
+    def _place_files(self, wanted: dict[str, Digest]) -> int:
+        size, fresh = 0, []
+        for path, digest in wanted.items():
+            try:
+                if not self._memory.in_place(path, digest):
+                    self._write(digest, path)
+                    fresh.append((path, digest))
+                size += os.lstat(path).st_size
+            except OSError as error:
+                raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+        self._memory.note_placed(fresh)
+        return size
+
+    def _write(self, digest: Digest, path: str) -> None:
+        folder, name = os.path.split(path)
+        os.makedirs(folder, exist_ok=True)
+        temp = f"{folder}{os.sep}.{name}.{os.getpid()}{TEMP_SUFFIX}"
+        if os.path.lexists(temp):
+            os.unlink(temp)
+        self._blobs.copy_out(digest, temp)
+        if os.path.isdir(path) and not os.path.islink(path):
+            os.unlink(temp)
+            raise StoreError(f"{path} is a folder, but a file is to be put there", hint="Move it away and run again.")
+        os.replace(temp, path)
+
+    def _remove_others(self, base: str, wanted: dict[str, Digest]) -> None:
+        gone = [path for path in self._memory.placed_below(base) if path not in wanted]
+        for path in gone:
+            if self._memory.still_ours(path):
+                os.unlink(path)
+        self._memory.forget_placed(gone)

@@ -1,0 +1,74 @@
+"""The commands by name, each loaded when it is called; errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from helios_pipe.errors import HeliosPipeError
+from helios_pipe.version import __version__
+
+_COMMANDS = {
+    "run": "Make everything that is out of date.",
+    "plan": "Show what `run` would do and why, running nothing.",
+    "explain": "Show every ingredient of a node's key, and which one changed.",
+    "validate": "Check a manifest: schema and meaning, nothing else.",
+    "graph": "Print the graph: dot, mermaid, json or svg.",
+    "init": "Write a first manifest.",
+    "cache": "Look after the store of results.",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"helios_pipe.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, list(_COMMANDS), n=1)
+            ctx.fail(f"no such command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):  # from the table: listing them loads none
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, message="helios-pipe %(version)s")
+def app() -> None:
+    """Make for frames: render only the chunks that changed, anywhere, and join them without a seam."""
+
+
+def call(argv: list[str]) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        code = app.main(argv, prog_name="helios-pipe", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except HeliosPipeError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0

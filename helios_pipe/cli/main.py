@@ -1,0 +1,30 @@
+"""The entry point: what can be answered without loading anything is answered here, the rest by the commands.
+
+Errors become exit codes here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    argv = sys.argv[1:]
+    if argv == ["--version"]:
+        from helios_pipe.version import __version__
+
+        print(f"helios-pipe {__version__}")  # noqa: T201
+        return 0
+    if argv[:1] == ["run"]:
+        from helios_pipe.cli.fast import answer
+
+        if (code := answer(argv)) is not None:
+            return code
+    from helios_pipe.cli.app import call
+
+    return call(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Options that several commands share, and how they become a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from helios_pipe.pipeline.request import Request
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def manifest_argument(function: _Command) -> _Command:
+    """MANIFEST."""
+    return click.argument("manifest", type=click.Path(path_type=Path))(function)
+
+
+def set_option(function: _Command) -> _Command:
+    """--set NAME=VALUE."""
+    return click.option(
+        "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a variable of the manifest.",
+        callback=_parse_overrides,
+    )(function)  # fmt: skip
+
+
+def cache_option(function: _Command) -> _Command:
+    """--cache-dir DIR."""
+    return click.option(
+        "--cache-dir",
+        metavar="DIR",
+        help="Where results are kept [HELIOS_PIPE_CACHE_DIR; else .helios beside MANIFEST].",
+    )(function)
+
+
+def json_option(function: _Command) -> _Command:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="Tell machines: JSON on stdout, nothing else there.")(
+        function
+    )
+
+
+def choice_options(function: _Command) -> _Command:
+    """What `run` and `plan` have in common: which nodes, and how they are judged."""
+    for decorate in (
+        manifest_argument,
+        click.argument("jobs", nargs=-1, metavar="[JOB]..."),
+        set_option,
+        click.option("--adapter", metavar="NAME", help="Run chunks and commands there, whatever the manifest says."),
+        click.option("-f", "--force", is_flag=True, help="Make everything again; new results replace recorded ones."),
+        click.option("--force-node", "force_nodes", multiple=True, metavar="GLOB", help="Make these nodes again."),
+        click.option("--no-stitch", is_flag=True, help="Leave the stitches out."),
+        cache_option,
+        json_option,
+    ):
+        function = decorate(function)
+    return function
+
+
+def _parse_overrides(ctx: click.Context, _: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", ctx)
+        found[name] = value
+    return found
+
+
+def make_request(manifest: Path, **options: Any) -> Request:
+    """The request that these options spell."""
+    if "no_stitch" in options:
+        options["stitch"] = not options.pop("no_stitch")
+    return Request(manifest=manifest, **options)

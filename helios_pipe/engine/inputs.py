@@ -1,0 +1,107 @@
+"""What commands are given: source files and other jobs' outputs, as trees of digests, and where their bytes are. Knows
+nothing of commands or keys."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from helios_pipe.action.model import Entry, Tree
+from helios_pipe.cache.blobs import Blobs
+from helios_pipe.cache.sources import Source, Sources
+from helios_pipe.digest import Digest
+from helios_pipe.errors import UsageError
+from helios_pipe.manifest.globs import expand
+from helios_pipe.manifest.model import Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutput:
+    """A finished job's output: the base name under which others see it, and its content. A job without a stitch has the
+    contents of its chunks, in order, as `pieces`."""
+
+    name: str
+    digest: Digest | None = None
+    folder: bool = False
+    pieces: tuple[tuple[Digest, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InputSet:
+    """A tree of inputs, and the source files among them, which are looked at again after they were used."""
+
+    tree: Tree
+    sources: tuple[Source, ...] = ()
+
+    def changed(self) -> str | None:
+        """The path of a source file that is no longer as it was hashed; None where all are."""
+        for source in self.sources:
+            if source.changed():
+                return source.path
+        return None
+
+
+EMPTY = InputSet(Tree())
+
+
+class Inputs:
+    """The inputs of one run. Every file is looked at once; `locate` tells where bytes are, for any thread."""
+
+    def __init__(self, root: Path, sources: Sources, blobs: Blobs) -> None:
+        self._root = f"{root}{os.sep}"
+        self.sources = sources
+        self._blobs = blobs
+        self._places: dict[Digest, str] = {}
+        self.folders: set[str] = set()
+        """Every folder that a glob looked into, relative to the root."""
+
+    def locate(self, digest: Digest) -> Path:
+        """Where a file with that content is: a source, else a blob. Raises BlobMissingError."""
+        place = self._places.get(digest)
+        return Path(place) if place is not None else self._blobs.locate(digest)
+
+    def shared(self, job: Job, outputs: Mapping[str, JobOutput]) -> InputSet:
+        """What every command of the job is given. Raises UsageError on a pattern without a match."""
+        own = self.files(job.inputs, f"job {job.name}")
+        entries = list(own.tree.entries)
+        for given in job.job_inputs:
+            entries += self._of_job(
+                outputs[given.job], given.path or f"jobs/{given.job}/{outputs[given.job].name}".rstrip("/")
+            )
+        return InputSet(Tree.of(entries), own.sources)
+
+    def files(self, patterns: Sequence[str], asker: str) -> InputSet:
+        """The project's files that match."""
+        if not patterns:
+            return EMPTY
+        found = expand(Path(self._root), patterns)
+        if found.unmatched:
+            raise UsageError(
+                f"{asker}: no file matches {', '.join(map(repr, found.unmatched))}",
+                hint="Inputs are paths and globs relative to the manifest's folder.",
+            )
+        self.folders.update(found.folders)
+        sources = self.sources.look([self._root + path for path in found.files])
+        entries = [self._entry(path, source) for path, source in zip(found.files, sources, strict=True)]
+        return InputSet(Tree.of(entries), tuple(sources))
+
+    def _entry(self, path: str, source: Source) -> Entry:
+        self._places.setdefault(source.digest, source.path)
+        return Entry(path, source.digest, source.size, source.executable)
+
+    def _of_job(self, output: JobOutput, path: str) -> list[Entry]:
+        if output.digest is not None:
+            return self.entries_of(output.digest, output.folder, path)
+        found: list[Entry] = []
+        for index, (digest, folder) in enumerate(output.pieces):
+            found += self.entries_of(digest, folder, f"{path}/{index:04d}/{output.name}")
+        return found
+
+    def entries_of(self, digest: Digest, folder: bool, path: str) -> list[Entry]:
+        """A blob as files of a workspace: one, or a tree's below `path`."""
+        if folder:
+            return [Entry(f"{path}/{e.path}", e.digest, e.size, e.executable) for e in self._blobs.tree(digest).entries]
+        mark = self._blobs.mark(digest)
+        return [Entry(path, digest, mark.size if mark else 0)]

@@ -1,0 +1,116 @@
+"""The account of a run: where each node stands, how many of each, and the telling of it. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from helios_pipe.engine.options import Failure, Placed, RunState, Stop, Summary
+from helios_pipe.engine.reasons import Reasons
+from helios_pipe.engine.work import FINISHED, GOOD, JobWork, State, Task
+from helios_pipe.events import Listener
+from helios_pipe.ports import Outcome
+
+_STATUS = {State.DONE: "executed", State.CACHED: "cached", State.FAILED: "failed", State.SKIPPED: "skipped"}
+
+
+class Ledger:
+    """Counts and events of one run. executed + cached + failed + skipped + open == total, at any time."""
+
+    def __init__(
+        self,
+        works: list[JobWork],
+        reasons: Reasons,
+        listener: Listener | None,
+        clock: Callable[[], float],
+        every_s: float,
+    ) -> None:
+        self._works = works
+        self._reasons = reasons
+        self._listener = listener
+        self._clock = clock
+        self._every_s = every_s
+        self._next_progress = 0.0
+        self.total = sum(len(work.chunks) + (work.final is not None) for work in works)
+        self.counts = dict.fromkeys(FINISHED, 0)
+        self.failures: list[Failure] = []
+        self.warnings: list[str] = []
+
+    def finish(self, task: Task, state: State, outcome: Outcome | None = None) -> None:
+        """A node came to its end, for now."""
+        if self._listener is not None:
+            duration = round(outcome.duration_s, 6) if outcome is not None else 0.0
+            reason = outcome.reason if outcome is not None and state is State.FAILED else self._why(task, state)
+            task.state = state
+            self.tell(
+                "node_finished", node=task.name, status=_STATUS[state], attempt=task.attempts, duration_s=duration,
+                reason=reason,
+            )  # fmt: skip
+        task.state = state
+        self.counts[state] += 1
+        if state in GOOD and task.span is not None:
+            task.work.open -= 1
+
+    def reopen(self, task: Task) -> None:
+        """A node that had come to its end must be made after all."""
+        if task.state in FINISHED:
+            self.counts[task.state] -= 1
+            if task.state in GOOD and task.span is not None:
+                task.work.open += 1
+
+    def started(self, task: Task) -> None:
+        """A slot took a node up."""
+        if self._listener is not None:
+            self.tell("node_started", node=task.name, attempt=task.attempts, reason=self._reasons.why(task))
+
+    def failed(self, task: Task, outcome: Outcome, hints: tuple[str, ...]) -> None:
+        """A node failed for good."""
+        self.finish(task, State.FAILED, outcome)
+        log, kept = (None if path is None else str(path) for path in (outcome.log, outcome.kept))
+        self.failures.append(
+            Failure(task.name, outcome.reason, task.attempts, outcome.tail, log, kept, outcome.repeat, hints)
+        )
+
+    def warn(self, text: str) -> None:
+        """Something that is no failure, but must not go unsaid."""
+        self.warnings.append(text)
+        self.tell("warning", message=text)
+
+    def tell(self, name: str, **fields: object) -> None:
+        """Pass an event on."""
+        if self._listener is not None:
+            self._listener({"event": name, **fields})
+
+    def progress(self, running: list[str]) -> None:
+        """Tell how far the run is, but not too often."""
+        if self._listener is None or (now := self._clock()) < self._next_progress:
+            return
+        self._next_progress = now + self._every_s
+        done = sum(self.counts.values())
+        self.tell(
+            "progress", done=done, total=self.total, running=sorted(running)[:16], failed=self.counts[State.FAILED]
+        )
+
+    def summary(self, duration_s: float, stop: Stop | None, fatal: bool, placed: list[Placed]) -> Summary:
+        """What the run came to; what was not made by now is skipped."""
+        for work in self._works:
+            for task in work.tasks():
+                if task.state not in FINISHED:
+                    self.finish(task, State.SKIPPED)
+        if self.counts[State.FAILED]:
+            state, code = Stop.FAILURE.state, 3 if fatal else 1
+            if stop is not None and stop.exit_code in (130, 143):
+                state, code = stop.state, stop.exit_code
+        elif stop is not None:
+            state, code = stop.state, stop.exit_code
+        else:
+            state, code = RunState.COMPLETED, 0
+        counts = self.counts
+        return Summary(
+            state, code, self.total, counts[State.DONE], counts[State.CACHED], counts[State.FAILED], counts[State.SKIPPED],
+            duration_s, tuple(placed), tuple(self.failures), tuple(self.warnings),
+        )  # fmt: skip
+
+    def _why(self, task: Task, state: State) -> str:
+        if state is State.SKIPPED:
+            return "something it needs was not made"
+        return self._reasons.why(task)

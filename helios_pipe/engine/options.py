@@ -1,0 +1,91 @@
+"""What a run was asked for and what it came to, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+
+from helios_pipe.digest import Digest
+
+
+class RunState(StrEnum):
+    """How a run ended. `interrupted` is what a journal says of one whose process is gone."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class Stop(Enum):
+    """Why a run takes up no new work: what the caller is told, and the exit code."""
+
+    FAILURE = "failure"
+    PAUSE = "pause"
+    LIMIT = "limit"
+    INTERRUPT = "interrupt"
+    CANCEL = "cancel"
+    TERMINATE = "terminate"
+
+    @property
+    def state(self) -> RunState:
+        """The run's state in the end."""
+        return {Stop.FAILURE: RunState.FAILED, Stop.CANCEL: RunState.CANCELLED}.get(self, RunState.PAUSED)
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with."""
+        codes = {Stop.FAILURE: 1, Stop.PAUSE: 75, Stop.LIMIT: 75, Stop.TERMINATE: 143}
+        return codes.get(self, 130)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run goes about it. `deadline_s` is for the whole run; `progress_s` is how often progress is told."""
+
+    keep_going: bool = False
+    deadline_s: float | None = None
+    progress_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One output where the manifest wants it: path relative to the manifest's folder, digest, bytes."""
+
+    path: str
+    sha256: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one node failed, with what helps: the end of its output, its log, its kept workspace, how to repeat it."""
+
+    node: str
+    reason: str
+    attempts: int
+    tail: str = ""
+    log: str | None = None
+    kept: str | None = None
+    repeat: str = ""
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run came to. executed + cached + failed + skipped == total."""
+
+    state: RunState
+    exit_code: int
+    total: int
+    executed: int
+    cached: int
+    failed: int
+    skipped: int
+    duration_s: float
+    outputs: tuple[Placed, ...] = ()
+    failures: tuple[Failure, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    stopped: str = ""

@@ -1,0 +1,111 @@
+"""Why a node must be made: its key against the one it had last, ingredient by ingredient. Reads records, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from helios_pipe.action.key import Change, changes, ingredients
+from helios_pipe.cache.results import Results
+from helios_pipe.engine.resolve import Resolver
+from helios_pipe.engine.work import State, Task
+from helios_pipe.errors import HeliosPipeError
+
+_UNNAMED = {"recipe", "version", "kind"}
+_SHOWN = 2
+
+
+class Reasons:
+    """Explains tasks against what the same nodes of the same job were last."""
+
+    def __init__(self, job_id: str, results: Results, resolver: Resolver) -> None:
+        self._job_id = job_id
+        self._results = results
+        self._resolver = resolver
+        self._parsed: dict[str, dict[str, str]] = {}
+
+    @cached_property
+    def last(self) -> Mapping[str, str]:
+        """Node -> the key it had last."""
+        return self._results.last_keys(self._job_id)
+
+    def why(self, task: Task) -> str:
+        """A sentence's worth: why the task must be made, or why it need not."""
+        if task.reason:
+            return task.reason
+        if task.state is State.CACHED:
+            return "up to date" if self.last.get(task.name) == task.key else "found in the cache"
+        if task.forced:
+            return "forced"
+        old = self.last.get(task.name)
+        if old is None:
+            return "not made before"
+        if old == task.key:
+            return "its result is no longer in the cache"
+        differ = self.changes(task)
+        return "; ".join(phrase(differ)) if differ is not None else "changed since it was last made"
+
+    def changes(self, task: Task) -> list[Change] | None:
+        """What differs from the last key of the node; None where that was not stored."""
+        old = self._ingredients(self.last.get(task.name, ""))
+        return None if old is None else changes(old, self.ingredients(task))
+
+    def ingredients(self, task: Task) -> dict[str, str]:
+        """Every ingredient of the task's key, those of its recipe included."""
+        own = task.preimage
+        if not own and task.recipe is not None:
+            own = task.recipe.key(self._resolver.action(task)).data
+        found = dict(ingredients(own))
+        if task.recipe is not None:
+            found.update(self._recipe(task.recipe.record.digest, task.recipe.record.data))
+        return {name: value for name, value in found.items() if name not in _UNNAMED}
+
+    def _ingredients(self, key: str) -> dict[str, str] | None:
+        data = self._results.preimage(key)
+        if data is None:
+            return None
+        found = dict(ingredients(data))
+        recipe = found.get("recipe")
+        if recipe is not None:
+            stored = self._parsed.get(recipe) or self._results.preimage(recipe)
+            if isinstance(stored, bytes):
+                stored = self._recipe(recipe, stored)
+            found.update(stored or {})
+        return {name: value for name, value in found.items() if name not in _UNNAMED}
+
+    def _recipe(self, digest: str, data: bytes) -> dict[str, str]:
+        if digest not in self._parsed:
+            self._parsed[digest] = dict(ingredients(data))
+        return self._parsed[digest]
+
+
+def phrase(differ: list[Change]) -> list[str]:
+    """Changes in words, the first few: `input look.txt changed`, `env X is new`."""
+    seen: dict[str, str] = {}
+    for change in differ:
+        seen.setdefault(_subject(change.name), _verb(change))
+    words = [f"{subject} {verb}" for subject, verb in seen.items()]
+    return words if len(words) <= _SHOWN + 1 else [*words[:_SHOWN], f"and {len(words) - _SHOWN} more"]
+
+
+def _verb(change: Change) -> str:
+    if change.name.startswith(("argv.", "files.")):
+        return "changed"
+    if change.old is None:
+        return "is new"
+    return "is gone" if change.new is None else "changed"
+
+
+def _subject(name: str) -> str:
+    head, _, rest = name.partition(".")
+    if head == "inputs":
+        return f"chunk {int(rest)}" if rest.isdigit() else f"input {rest}"
+    named = {"env": "env ", "tools": "tool ", "settings": "setting "}
+    if head in named:
+        return named[head] + rest
+    return {"argv": "the command", "files": "the list of inputs", "frames": "the frame count"}.get(head, head)
+
+
+def describe_error(error: Exception) -> str:
+    """An error as the reason of a node: our own by their text, others with their class."""
+    return str(error) if isinstance(error, HeliosPipeError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,188 @@
+"""From a job and its inputs to actions and their keys. Pure but for the inputs that single chunks name.
+
+What all chunks of a job share is worked out once; a chunk costs the few words of its command that differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from helios_pipe.action.key import Record, action_record, family_record, recipe_record
+from helios_pipe.action.model import Action, Entry, Limits, Output, Part, ToolMark, Tree
+from helios_pipe.engine.inputs import EMPTY, InputSet
+from helios_pipe.graph.chunking import Span
+from helios_pipe.graph.nodes import JobNodes
+from helios_pipe.manifest.model import Job, Manifest
+from helios_pipe.manifest.template import Template
+
+INPUTS_LIST = "inputs.txt"
+_FAMILY_FIELDS = frozenset({"chunk.start", "chunk.end", "chunk.count", "chunk.step", "output"})
+
+ExtraInputs = Callable[[Sequence[str], str], InputSet]
+"""From the patterns of one chunk and its node's name to its inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What the manifest gives every command of a run."""
+
+    env: Mapping[str, str]
+    pass_env: tuple[str, ...]
+    secrets: tuple[str, ...]
+    tools: tuple[ToolMark, ...]
+
+    @classmethod
+    def of(cls, manifest: Manifest, tools: tuple[ToolMark, ...]) -> Common:
+        """As the manifest says, with the tools' marks."""
+        return cls(manifest.env, manifest.pass_env, manifest.secrets, tools)
+
+
+class Recipe:
+    """Actions of one shape: the same environment, tools, shared inputs and output, commands from one template."""
+
+    def __init__(self, base: Action, command: tuple[Template, ...], extra: tuple[Template, ...] = ()) -> None:
+        self.base = base
+        self.record = recipe_record(base)
+        self._extra = extra
+        self._words: list[str | Template] = [str_of(word) if word.constant else word for word in command]
+        self.family = self._family(command)
+
+    def _family(self, command: tuple[Template, ...]) -> Record | None:
+        fields = frozenset().union(*(word.fields for word in command))
+        if (
+            self.base.kind != "chunk"
+            or self._extra
+            or not {"chunk.start", "chunk.end"} & fields
+            or fields - _FAMILY_FIELDS
+        ):
+            return None
+        return family_record(
+            self.record.digest, [str(word.bind({"output": self.base.output.name})) for word in command]
+        )
+
+    @property
+    def takes_inputs(self) -> bool:
+        """Whether single chunks name inputs of their own."""
+        return bool(self._extra)
+
+    def extra_patterns(self, values: Mapping[str, object]) -> list[str]:
+        """The input patterns of one chunk."""
+        return [pattern.fill(values) for pattern in self._extra]
+
+    def action(self, node: str, values: Mapping[str, object], frames: int | None, extra: Tree) -> Action:
+        """The action of one node, from the values of its placeholders."""
+        argv = tuple([word if isinstance(word, str) else word.fill(values) for word in self._words])
+        base = self.base
+        output = base.output if base.output.frames == frames else replace(base.output, frames=frames)
+        return Action(
+            node, base.kind, argv, output, base.shared, extra, base.env, base.pass_env, base.secrets, base.tools,
+            base.limits, base.workspace,
+        )  # fmt: skip
+
+    def key(self, action: Action) -> Record:
+        """The action's record, whose digest is its key."""
+        return action_record(action, self.record.digest)
+
+
+def str_of(word: Template) -> str:
+    """A constant template's text."""
+    return word.fill({})
+
+
+def chunk_values(span: Span, output: str) -> dict[str, object]:
+    """The values of a chunk's placeholders."""
+    return {
+        "chunk.index": span.index,
+        "chunk.start": span.start,
+        "chunk.end": span.end,
+        "chunk.count": span.count,
+        "chunk.step": span.step,
+        "output": output,
+    }
+
+
+def job_base(nodes: JobNodes, common: Common, shared: Tree, kind: str, output: Output) -> Action:
+    """What the job's actions of one kind share."""
+    job = nodes.job
+    return Action(
+        node=job.name,
+        kind="chunk" if kind == "chunk" else "stitch" if kind == "stitch" else "command",
+        argv=(),
+        output=output,
+        shared=shared,
+        env=tuple(sorted({**common.env, **job.env}.items())),
+        pass_env=common.pass_env,
+        secrets=common.secrets,
+        tools=common.tools,
+        limits=Limits(job.timeout_s, job.stall_timeout_s, job.retries, job.retry_delay_s),
+        workspace=job.workspace,
+    )
+
+
+def chunk_recipes(nodes: JobNodes, common: Common, shared: Tree) -> list[Recipe]:
+    """The recipe of each chunk, in order: one and the same for a frame range, one for each shape of explicit chunks."""
+    job = nodes.job
+    if job.chunk is not None:
+        base = job_base(nodes, common, shared, "chunk", output_of(job.chunk.output))
+        return [Recipe(base, job.chunk.command, job.chunk.inputs)] * len(nodes.spans)
+    recipes = []
+    for chunk in job.chunks:
+        base = job_base(nodes, common, shared, "chunk", output_of(chunk.output))
+        limits = replace(base.limits, timeout_s=chunk.timeout_s) if chunk.timeout_s is not None else base.limits
+        env = tuple(sorted({**dict(base.env), **chunk.env}.items())) if chunk.env else base.env
+        recipes.append(Recipe(replace(base, limits=limits, env=env), chunk.command, chunk.inputs))
+    return recipes
+
+
+def command_action(nodes: JobNodes, common: Common, shared: Tree) -> tuple[Action, Recipe]:
+    """The action of a single-command job. Its output is seen in the workspace by its base name."""
+    job = nodes.job
+    assert job.output is not None
+    folder = job.output.endswith("/")
+    name = job.output.rstrip("/").rsplit("/", 1)[-1]
+    recipe = Recipe(job_base(nodes, common, shared, "command", Output(name, folder)), job.command)
+    return recipe.action(job.name, {"output": name}, None, Tree()), recipe
+
+
+def stitch_action(
+    nodes: JobNodes, common: Common, parts: Sequence[Part], entries: Sequence[Entry], frames: int | None
+) -> tuple[Action, Recipe]:
+    """The action of a stitch that is a command. Its inputs are `in/<ordinal>/<base name>`, in order."""
+    job = nodes.job
+    assert job.stitch is not None
+    folder = job.stitch.output.endswith("/")
+    name = job.stitch.output.rstrip("/").rsplit("/", 1)[-1]
+    paths = [stitch_input(ordinal, part.name) for ordinal, part in enumerate(parts)]
+    listed = any("inputs_list" in word.fields for word in job.stitch.command)
+    base = job_base(nodes, common, Tree(), "stitch", Output(name, folder, frames))
+    base = replace(
+        base, workspace="isolated", files=((INPUTS_LIST, "".join(f"{p}\n" for p in paths)),) if listed else ()
+    )
+    values = {"output": name, "inputs_list": INPUTS_LIST}
+    argv: list[str] = []
+    for word in job.stitch.command:
+        argv += paths if word.fields == {"inputs"} else [word.fill(values)]
+    action = replace(base, node=f"{job.name}/stitch", argv=tuple(argv), extra=Tree.of(entries))
+    return action, Recipe(base, ())
+
+
+def stitch_input(ordinal: int, name: str) -> str:
+    """Where a stitch's command sees one of its inputs."""
+    return f"in/{ordinal:04d}/{name}"
+
+
+def output_of(name: str) -> Output:
+    """A chunk's declared output."""
+    return Output(name.rstrip("/"), name.endswith("/"))
+
+
+def extra_inputs(recipe: Recipe, values: Mapping[str, object], node: str, find: ExtraInputs) -> InputSet:
+    """The inputs of one chunk beyond the shared ones."""
+    patterns = recipe.extra_patterns(values)
+    return find(patterns, node) if patterns else EMPTY
+
+
+def expected_frames(job: Job, span: Span) -> int | None:
+    """How many frames the chunk must hold; None where nobody said."""
+    return span.count if span.count and (job.chunk is not None or job.chunks[span.index].frames is not None) else None

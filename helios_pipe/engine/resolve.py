@@ -1,0 +1,231 @@
+"""Keys and hits: what of a job is there already. Reads the cache, changes nothing; plan and run both ask here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from helios_pipe.action.key import Record, join_record
+from helios_pipe.action.model import Action, Entry, Join, Output, Part, Step
+from helios_pipe.cache.results import Result, Results
+from helios_pipe.digest import Digest
+from helios_pipe.engine.cover import Piece, cover
+from helios_pipe.engine.inputs import Inputs, JobOutput
+from helios_pipe.engine.recipe import (
+    Common,
+    chunk_recipes,
+    chunk_values,
+    command_action,
+    expected_frames,
+    extra_inputs,
+    stitch_action,
+    stitch_input,
+)  # fmt: skip
+from helios_pipe.engine.work import JobWork, State, Task, part_of
+from helios_pipe.manifest.model import Job, JobInput
+
+
+class Resolver:
+    """Turns jobs into tasks with keys, and finds those that need not be made."""
+
+    def __init__(
+        self, common: Common, inputs: Inputs, results: Results, forced: Callable[[str], bool], stitch_version: int
+    ) -> None:
+        self._common = common
+        self._inputs = inputs
+        self._results = results
+        self._forced = forced
+        self._stitch_version = stitch_version
+
+    def start(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> None:
+        """Give the job's chunks (or its command) their keys; those with a usable result become CACHED, the others READY.
+        Raises UsageError, StaleInputError where an input is not there."""
+        work.started = True
+        nodes = work.nodes
+        work.shared = self._inputs.shared(nodes.job, outputs)
+        if not work.chunks:
+            if nodes.job.stitch is None and work.final is not None:
+                self._start_command(work, work.final)
+            return
+        recipes = chunk_recipes(nodes, self._common, work.shared.tree)
+        for task, recipe in zip(work.chunks, recipes, strict=True):
+            task.recipe = recipe
+            if recipe.takes_inputs:
+                values = chunk_values(task.span, recipe.base.output.name) if task.span else {}
+                task.extra = extra_inputs(recipe, values, task.name, self._inputs.files)
+            task.key = recipe.key(self.action(task)).digest
+        self._find(work.chunks)
+        self._cover(work)
+
+    def action(self, task: Task) -> Action:
+        """The action of a chunk, built when it is asked for: a hundred thousand of them need not be kept."""
+        assert task.recipe is not None
+        assert task.span is not None
+        values = chunk_values(task.span, task.recipe.base.output.name)
+        return task.recipe.action(task.name, values, expected_frames(task.work.nodes.job, task.span), task.extra.tree)
+
+    def start_final(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> None:
+        """Give the job's stitch its key, once all that it joins is there, and look for its result."""
+        work.final_started = True
+        assert work.final is not None
+        step, record = self._stitch(work, outputs)
+        self._keyed(work.final, step, record)
+        self._find([work.final])
+
+    def _start_command(self, work: JobWork, task: Task) -> None:
+        work.final_started = True
+        action, recipe = command_action(work.nodes, self._common, work.shared.tree)
+        task.recipe = recipe
+        self._keyed(task, action, recipe.key(action))
+        self._find([task])
+
+    def _keyed(self, task: Task, step: Step, record: Record) -> None:
+        task.step, task.key, task.preimage = step, record.digest, record.data
+
+    def _find(self, tasks: Iterable[Task]) -> None:
+        wanted = []
+        for task in tasks:
+            task.forced = self._forced(task.name)
+            task.state = State.READY
+            if not task.forced:
+                wanted.append(task)
+        found = self._results.find([task.key for task in wanted])
+        for task in wanted:
+            if (row := found.get(task.key)) is not None:
+                task.state, task.digest, task.folder = State.CACHED, row.digest, row.folder
+
+    # -- intervals ------------------------------------------------------------------------------------------------
+
+    def _cover(self, work: JobWork) -> None:
+        """Where chunks are missing, let cached intervals of the same sequence stand for them, if a join can take those."""
+        stitch, family = work.nodes.job.stitch, work.chunks[0].recipe and work.chunks[0].recipe.family
+        work.plan_pieces = work.chunks
+        missing = [task for task in work.chunks if task.state is State.READY]
+        if not missing or not family or not work.may_cover or stitch is None or stitch.method == "command":
+            return
+        if any(task.forced for task in missing):
+            return
+        rows = [row for row in self._results.of_family(family.digest) if row.key not in {t.key for t in work.chunks}]
+        rows = [row for row in rows if row.start is not None and row.frames and _same_grid(row, work.chunks[0])]
+        if rows:
+            self._take_cover(work, rows)
+
+    def _take_cover(self, work: JobWork, rows: list[Result]) -> None:
+        first = work.chunks[0].span
+        assert first is not None
+        cells = [
+            Piece(t.span.start, t.span.end + t.span.step, t.span.count if t.state is State.READY else 0, cell=t.index)
+            for t in work.chunks
+            if t.span is not None
+        ]
+        intervals = [
+            Piece(row.start, row.start + row.frames * first.step, 0, cached=at)
+            for at, row in enumerate(rows)
+            if row.start is not None and row.frames is not None
+        ]
+        path = cover(cells, intervals)
+        work.plan_pieces = [work.chunks[p.cell] if p.cell is not None else rows[p.cached or 0] for p in path]
+        used = {piece.cell for piece in path}
+        for piece in path:
+            if piece.cached is not None:
+                self._mark_covered(work, rows[piece.cached], piece, used)
+
+    def _mark_covered(self, work: JobWork, row: Result, piece: Piece, used: set[int | None]) -> None:
+        last = piece.stop - (row.step or 1)
+        for task in work.chunks:
+            span = task.span
+            if task.state is not State.READY or task.index in used or span is None:
+                continue
+            if span.start < piece.stop and span.end >= piece.start:
+                task.state, task.reason = State.CACHED, f"frames {piece.start}-{last} are in the cache"
+                work.covered[task.index] = row
+
+    def uncover(self, work: JobWork) -> list[Task]:
+        """Give the intervals up (they could not be joined): the chunks they stood for must be made. Returns
+        those, as they were."""
+        again = [work.chunks[index] for index in sorted(work.covered)]
+        for task in again:
+            task.reason = "the cached frames cannot be joined with the others"
+        work.covered.clear()
+        work.may_cover = False
+        work.plan_pieces = work.chunks
+        return again
+
+    # -- stitches -------------------------------------------------------------------------------------------------
+
+    def _stitch(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record]:
+        job = work.nodes.job
+        assert job.stitch is not None
+        parts = [part_of(piece) for piece in work.plan_pieces]
+        for source in job.stitch.sources:
+            parts += _parts_of(source, outputs[source])
+        if job.stitch.method == "command":
+            entries: list[Entry] = []
+            for ordinal, part in enumerate(parts):
+                entries += self._inputs.entries_of(part.digest, part.folder, stitch_input(ordinal, part.name))
+            action, recipe = stitch_action(work.nodes, self._common, parts, [*entries, *work.shared.tree.entries], None)
+            return action, recipe.key(action)
+        join = Join(
+            f"{job.name}/stitch", job.stitch.method, tuple(parts), _join_output(job, parts), _join_settings(job),
+            self._audio(job, outputs),
+        )  # fmt: skip
+        return join, join_record(join, self._stitch_version)
+
+    def _audio(self, job: Job, outputs: Mapping[str, JobOutput]) -> tuple[Digest, str] | None:
+        assert job.stitch is not None
+        audio = job.stitch.audio
+        if audio is None:
+            return None
+        if isinstance(audio, JobInput):
+            given = outputs[audio.job]
+            return (given.digest, given.name) if given.digest is not None else None
+        found = self._inputs.files([audio], f"job {job.name}, stitch.audio")
+        return found.tree.entries[0].digest, audio.rsplit("/", 1)[-1]
+
+
+def _same_grid(row: Result, first: Task) -> bool:
+    span = first.span
+    return (
+        span is not None
+        and row.start is not None
+        and row.step == span.step
+        and (row.start - span.start) % span.step == 0
+    )
+
+
+def _parts_of(job: str, output: JobOutput) -> list[Part]:
+    if output.digest is not None:
+        return [Part(job, output.digest, output.name, output.folder)]
+    return [
+        Part(f"{job}/{index:04d}", digest, output.name, folder) for index, (digest, folder) in enumerate(output.pieces)
+    ]
+
+
+def _join_output(job: Job, parts: list[Part]) -> Output:
+    assert job.stitch is not None
+    counts = [part.frames for part in parts]
+    total = sum(count for count in counts if count) if all(counts) else None
+    name = job.stitch.output.rstrip("/").rsplit("/", 1)[-1]
+    return Output(name, job.stitch.method == "collect", total)
+
+
+def _join_settings(job: Job) -> tuple[tuple[str, str | int | bool | None], ...]:
+    assert job.stitch is not None
+    stitch = job.stitch
+    fps = None if job.fps is None else str(job.fps)
+    if stitch.method == "collect":
+        return (("numbering", stitch.numbering), ("step", job.frames.step if job.frames else 1))
+    suffix = stitch.output[stitch.output.rfind(".") :] if "." in stitch.output.rsplit("/", 1)[-1] else ""
+    return (("container", suffix.lower()), ("fps", fps))
+
+
+def forced_by(everything: bool, globs: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a node is forced: all of them, or by exact name first, then by `*` and `?` (brackets are part of names)."""
+    if everything:
+        return lambda _: True
+    if not globs:
+        return lambda _: False
+    import re
+
+    exact = frozenset(globs)
+    pattern = re.compile("|".join(re.escape(g).replace(r"\*", ".*").replace(r"\?", ".") for g in globs))
+    return lambda name: name in exact or pattern.fullmatch(name) is not None

@@ -1,0 +1,135 @@
+"""Taking in what slots made: guards, one transaction for all that is there, then the telling. Decides nothing of what is
+next."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from helios_pipe.cache.results import Attempt, Commit, Result, Results
+from helios_pipe.digest import Digest, canonical
+from helios_pipe.engine.pool import Ended
+from helios_pipe.engine.resolve import Resolver
+from helios_pipe.engine.work import JobWork, State, Task
+from helios_pipe.ports import FailureClass, Outcome
+
+_TAIL = 4096
+"""Bytes of a failed attempt's output that the journal keeps; its log has all."""
+
+
+@dataclass(slots=True)
+class Settled:
+    """What came of a batch: tasks made (with how long they took), attempts that failed, texts worth a warning."""
+
+    made: list[tuple[Task, Outcome]] = field(default_factory=list)
+    failed: list[tuple[Task, Outcome]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Settler:
+    """Commits outcomes. For the loop's thread."""
+
+    def __init__(self, job_id: str, run: int, root: str, results: Results, resolver: Resolver) -> None:
+        self._job_id = job_id
+        self._run = run
+        self._root = root
+        self._results = results
+        self._resolver = resolver
+
+    def settle(self, batch: Sequence[Ended], now: float) -> Settled:
+        """Check each outcome's guards, commit what is right in one transaction, and say what came of it."""
+        settled = Settled()
+        shared: dict[str, str | None] = {}
+        for message in batch:
+            task, outcome = message.task, message.outcome
+            if outcome.digest is not None and (path := self._changed(task, shared)) is not None:
+                outcome = self._stale(task, outcome, path)
+            (settled.made if outcome.digest is not None else settled.failed).append((task, outcome))
+        self._commit(settled, now)
+        return settled
+
+    def note_found(self, tasks: Sequence[Task], last: Mapping[str, str]) -> None:
+        """Record the keys of nodes that were found, where they had another one."""
+        rows = [(self._job_id, task.name, task.key) for task in tasks if last.get(task.name) != task.key]
+        if rows:
+            self._results.commit(Commit(last=rows))
+
+    def _commit(self, settled: Settled, now: float) -> None:
+        results: list[Result] = []
+        preimages: dict[str, bytes] = {}
+        fresh: set[str] = set()
+        for task, outcome in settled.made:
+            results.append(_result(task, outcome, now))
+            preimages[task.key] = self._preimage(task)
+            if task.recipe is not None and not task.work.saved_recipe:
+                preimages[task.recipe.record.digest] = task.recipe.record.data
+                fresh.add(task.work.name)
+        attempts = [self._attempt(task, outcome, now) for task, outcome in (*settled.made, *settled.failed)]
+        last = [(self._job_id, task.name, task.key) for task, _ in settled.made]
+        forced = any(task.forced for task, _ in settled.made)
+        differ = dict(self._results.commit(Commit(results, preimages, last, attempts, forced)))
+        for task, _ in settled.made:
+            task.work.saved_recipe = task.work.saved_recipe or (
+                task.work.name in fresh and not task.work.nodes.job.chunks
+            )
+        for (task, _), result in zip(settled.made, results, strict=True):
+            task.state, task.digest, task.folder = State.DONE, result.digest, result.folder
+            task.step, task.preimage = None, b""
+            if result in differ:
+                settled.warnings.append(_not_deterministic(task, result, differ[result]))
+                if not forced and (kept := self._results.find([task.key]).get(task.key)) is not None:
+                    task.digest = kept.digest
+
+    def _preimage(self, task: Task) -> bytes:
+        if task.preimage or task.recipe is None:
+            return task.preimage
+        return task.recipe.key(self._resolver.action(task)).data
+
+    def _changed(self, task: Task, shared: dict[str, str | None]) -> str | None:
+        work: JobWork = task.work
+        if work.name not in shared:
+            shared[work.name] = work.shared.changed()
+        return shared[work.name] or task.extra.changed()
+
+    def _stale(self, task: Task, outcome: Outcome, path: str) -> Outcome:
+        name = os.path.relpath(path, self._root)
+        return Outcome(
+            failure=FailureClass.FATAL,
+            reason=f"{name} changed while {task.name} was rendering: its result was not kept; run again",
+            exit_code=outcome.exit_code,
+            duration_s=outcome.duration_s,
+            worker=outcome.worker,
+            stale=True,
+        )
+
+    def _attempt(self, task: Task, outcome: Outcome, now: float) -> Attempt:
+        good = outcome.digest is not None
+        log = str(outcome.log) if outcome.log is not None else None
+        tail = None if good else outcome.tail[-_TAIL:]
+        status = "done" if good else str(outcome.failure)
+        return Attempt(
+            self._run, task.name, task.attempts, status, now - outcome.duration_s, outcome.duration_s, outcome.worker,
+            outcome.exit_code, outcome.reason, log, tail,
+        )  # fmt: skip
+
+
+def _result(task: Task, outcome: Outcome, now: float) -> Result:
+    assert outcome.digest is not None
+    span = task.span if task.recipe is not None and task.recipe.family is not None else None
+    family = task.recipe.family.digest if task.recipe is not None and task.recipe.family is not None else None
+    size, mtime_ns, inode = outcome.mark
+    return Result(
+        task.key, task.name, task.kind, Digest(outcome.digest), outcome.folder, size, mtime_ns, inode,
+        family, span.start if span else None, span.count if span else None, span.step if span else None,
+        outcome.exit_code, outcome.duration_s, outcome.worker,
+        canonical(dict(outcome.tools)).decode() if outcome.tools else "",
+        str(outcome.log) if outcome.log is not None else None, now,
+    )  # fmt: skip
+
+
+def _not_deterministic(task: Task, result: Result, kept: Digest) -> str:
+    return (
+        f"{task.name} is not deterministic: the same key gave {kept[:12]}… before and {result.digest[:12]}… now "
+        "(pin threads, seeds and dates in its command; `helios-pipe verify --rerender` compares frames)"
+    )

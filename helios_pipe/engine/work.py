@@ -1,0 +1,130 @@
+"""What a run knows of each node and job while it goes on: the only mutable state of the loop. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from helios_pipe.action.model import Action, Limits, Part, Step
+from helios_pipe.cache.results import Result
+from helios_pipe.digest import Digest
+from helios_pipe.engine.inputs import EMPTY, InputSet, JobOutput
+from helios_pipe.engine.recipe import Recipe
+from helios_pipe.graph.chunking import Span
+from helios_pipe.graph.nodes import JobNodes
+
+
+class State(Enum):
+    """Where a node stands."""
+
+    WAITING = auto()  # what it needs is not there yet
+    READY = auto()  # must be made, and can be
+    RUNNING = auto()  # an attempt is under way, or waits for its next one
+    DONE = auto()  # made and committed in this run
+    CACHED = auto()  # found, or covered by what was found
+    FAILED = auto()
+    SKIPPED = auto()  # not made, because something else failed or the run was stopped
+
+
+FINISHED = frozenset({State.DONE, State.CACHED, State.FAILED, State.SKIPPED})
+GOOD = frozenset({State.DONE, State.CACHED})
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """One node in one run."""
+
+    name: str
+    kind: str
+    work: JobWork
+    index: int = 0
+    span: Span | None = None
+    recipe: Recipe | None = None
+    key: str = ""
+    state: State = State.WAITING
+    reason: str = ""
+    digest: Digest | None = None
+    folder: bool = False
+    extra: InputSet = EMPTY
+    step: Step | None = None
+    preimage: bytes = b""
+    attempts: int = 0
+    command_failures: int = 0
+    machine_failures: int = 0
+    forced: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class JobWork:
+    """One job in one run. `pieces` are what its stitch joins, in order: its chunks, or intervals found in the cache."""
+
+    nodes: JobNodes
+    chunks: list[Task] = field(default_factory=list)
+    final: Task | None = None
+    shared: InputSet = EMPTY
+    started: bool = False
+    final_started: bool = False
+    covered: dict[int, Result] = field(default_factory=dict)
+    """Chunk index -> the cached interval that begins with its frames or holds them."""
+    plan_pieces: Sequence[Task | Result] = ()
+    may_cover: bool = True
+    saved_recipe: bool = False
+    open: int = 0
+    """Chunks that are neither made nor found yet."""
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.nodes.job.name
+
+    def tasks(self) -> list[Task]:
+        """Its nodes, chunks first."""
+        return [*self.chunks, self.final] if self.final else self.chunks
+
+    def output(self) -> JobOutput | None:
+        """What other jobs get of it, once it is there."""
+        job = self.nodes.job
+        if self.final is not None:
+            if self.final.state not in GOOD or self.final.digest is None:
+                return None
+            path = job.stitch.output if job.stitch is not None else job.output or ""
+            return JobOutput(path.rstrip("/").rsplit("/", 1)[-1], self.final.digest, self.final.folder)
+        if self.open or not self.started or any(task.digest is None for task in self.chunks):
+            return None
+        name = self.chunks[0].recipe.base.output.name if self.chunks and self.chunks[0].recipe else ""
+        pieces = tuple((task.digest, task.folder) for task in self.chunks if task.digest is not None)
+        return JobOutput(name.rsplit("/", 1)[-1], pieces=pieces)
+
+
+def make_works(jobs: Sequence[JobNodes]) -> list[JobWork]:
+    """The state of a run that has not begun."""
+    works = []
+    for nodes in jobs:
+        work = JobWork(nodes)
+        work.chunks = [
+            Task(nodes.chunk_name(span.index), "chunk", work, index=span.index, span=span) for span in nodes.spans
+        ]
+        work.open = len(work.chunks)
+        if nodes.final is not None:
+            work.final = Task(nodes.final, "stitch" if nodes.has_stitch else "command", work)
+        works.append(work)
+    return works
+
+
+def part_of(piece: Task | Result) -> Part:
+    """A piece of a join as data."""
+    if isinstance(piece, Task):
+        assert piece.digest is not None
+        assert piece.span is not None
+        assert piece.recipe is not None
+        span, name = piece.span, piece.recipe.base.output.name.rsplit("/", 1)[-1]
+        return Part(piece.name, piece.digest, name, piece.folder, span.count or None, span.start, span.step)
+    return Part(piece.node, piece.digest, "", piece.folder, piece.frames, piece.start, piece.step or 1)
+
+
+def limits_of(task: Task) -> Limits:
+    """How long the task's command may take, and how often it may fail."""
+    if task.recipe is not None:
+        return task.recipe.base.limits
+    return task.step.limits if isinstance(task.step, Action) else Limits()

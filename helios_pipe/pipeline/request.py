@@ -1,0 +1,41 @@
+"""What a user asked for, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of `run`, `plan`, `explain`: the manifest, the jobs (none: all), and the options by their names."""
+
+    manifest: Path
+    jobs: tuple[str, ...] = ()
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    concurrency: int | None = None
+    adapter: str | None = None
+    keep_going: bool = False
+    force: bool = False
+    force_nodes: tuple[str, ...] = ()
+    cache_dir: str | None = None
+    stitch: bool = True
+    wait: bool = True
+    durable: bool = False
+    deadline_s: float | None = None
+
+    def describe(self) -> dict[str, object]:
+        """For the journal: enough to run it again."""
+        return {
+            "manifest": str(self.manifest),
+            "jobs": list(self.jobs),
+            "set": dict(self.overrides),
+            "concurrency": self.concurrency,
+            "adapter": self.adapter,
+            "keep_going": self.keep_going,
+            "force": self.force,
+            "force_nodes": list(self.force_nodes),
+            "cache_dir": self.cache_dir,
+            "stitch": self.stitch,
+        }

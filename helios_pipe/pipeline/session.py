@@ -1,0 +1,143 @@
+"""One manifest opened with its cache: everything that `plan`, `run` and `explain` have in common."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from helios_pipe import settings
+from helios_pipe.cache.blobs import Blobs
+from helios_pipe.cache.database import Database
+from helios_pipe.cache.placing import Placer
+from helios_pipe.cache.results import Memory, Results
+from helios_pipe.cache.sources import Sources
+from helios_pipe.engine.inputs import Inputs
+from helios_pipe.engine.plan import PlannedNode, plan
+from helios_pipe.engine.reasons import Reasons
+from helios_pipe.engine.recipe import Common
+from helios_pipe.engine.resolve import Resolver, forced_by
+from helios_pipe.engine.work import JobWork, Task, make_works
+from helios_pipe.errors import UsageError
+from helios_pipe.graph.build import build_graph
+from helios_pipe.graph.nodes import Graph
+from helios_pipe.jobs.journal import job_id
+from helios_pipe.manifest.load import load_manifest
+from helios_pipe.manifest.model import Manifest
+from helios_pipe.pipeline.request import Request
+from helios_pipe.pipeline.tools import Tools
+from helios_pipe.stitch.model import STITCH_VERSION
+from helios_pipe.worker.environment import tool_path
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A manifest, its graph, and the id that its runs are recorded under."""
+
+    manifest: Manifest
+    graph: Graph
+    job_id: str
+
+
+def open_manifest(request: Request) -> Opened:
+    """Read, check and lay out what was asked. Raises ManifestError, UsageError; touches nothing."""
+    manifest = load_manifest(request.manifest, request.overrides)
+    graph = build_graph(manifest)
+    return Opened(manifest, _select(graph, manifest, request), job_id(manifest.name, manifest.path))
+
+
+def _select(graph: Graph, manifest: Manifest, request: Request) -> Graph:
+    known = [job.name for job in manifest.jobs]
+    names: list[str] = []
+    for asked in request.jobs:
+        found = [name for name in known if name == asked] or [name for name in known if name.startswith(f"{asked}[")]
+        if not found:
+            raise UsageError(f"there is no job {asked!r}{_nearest(asked, known)}")
+        names += found
+    selected = graph.select(tuple(names))
+    if request.adapter is not None and request.adapter != "local" and request.adapter not in manifest.adapters:
+        adapters = ["local", *manifest.adapters]
+        raise UsageError(f"there is no adapter {request.adapter!r}{_nearest(request.adapter, adapters)}")
+    return selected if request.stitch else selected.without_stitches()
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+
+
+class Session:
+    """A manifest opened with its cache. For one thread; close it when done."""
+
+    def __init__(self, request: Request, opened: Opened) -> None:
+        self.request = request
+        self.manifest, self.graph, self.job_id = opened.manifest, opened.graph, opened.job_id
+        self.root = opened.manifest.root
+        self.cache = settings.cache_dir(self.root, request.cache_dir)
+        self.database = Database(self.cache, durable=request.durable)
+        self.blobs = Blobs(self.cache, durable=request.durable)
+        self.results = Results(self.database, self.blobs)
+        self.memory = Memory(self.database)
+        self.sources = Sources(self.database, str(self.root))
+        self.inputs = Inputs(self.root, self.sources, self.blobs)
+        self.path = tool_path(settings.environment().get("PATH", os.defpath), self.cache / "bin")
+        self.tools = Tools(self.memory, self.sources, self.path)
+
+    @cached_property
+    def works(self) -> list[JobWork]:
+        """The state of every selected node."""
+        return make_works(self.graph.jobs)
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        """Keys and hits."""
+        common = Common.of(self.manifest, self.tools.marks(self.manifest.tools))
+        forced = forced_by(self.request.force, self.request.force_nodes)
+        return Resolver(common, self.inputs, self.results, forced, STITCH_VERSION)
+
+    @cached_property
+    def reasons(self) -> Reasons:
+        """Why a node must be made."""
+        return Reasons(self.job_id, self.results, self.resolver)
+
+    @cached_property
+    def placer(self) -> Placer:
+        """Puts results in place."""
+        return Placer(self.memory, self.blobs)
+
+    def plan(self) -> list[PlannedNode]:
+        """What a run would do, and why."""
+        self.check_forced()
+        rows = plan(self.works, self.resolver, self.reasons)
+        self.sources.save()
+        return rows
+
+    def check_forced(self) -> None:
+        """Raises UsageError where a `--force-node` fits no node."""
+        if not self.request.force_nodes:
+            return
+        names = [node.name for node in self.graph.nodes()]
+        for glob in self.request.force_nodes:
+            fits = forced_by(False, (glob,))
+            if not any(map(fits, names)):
+                raise UsageError(f"--force-node {glob!r} fits no node{_nearest(glob, names[:1000])}")
+
+    def task(self, name: str) -> Task:
+        """The node of that name. Raises UsageError naming the nearest."""
+        tasks = {task.name: task for work in self.works for task in work.tasks()}
+        if name not in tasks:
+            raise UsageError(f"there is no node {name!r}{_nearest(name, list(tasks)[:2000])}")
+        return tasks[name]
+
+    def output_path(self, work: JobWork) -> Path | None:
+        """Where the manifest wants the job's output; None where it stays in the cache."""
+        job = work.nodes.job
+        name = job.stitch.output if job.stitch is not None else job.output
+        return None if name is None else self.root / name
+
+    def close(self) -> None:
+        """Give the cache back. Idempotent."""
+        self.database.close()

@@ -1,0 +1,67 @@
+"""Which files a complete run stands on, for the stamp that proves the next one has nothing to do."""
+
+from __future__ import annotations
+
+import os
+
+from helios_pipe.cache import stamp
+from helios_pipe.cache.sources import RACY_NS
+from helios_pipe.engine.options import RunState, Summary
+from helios_pipe.pipeline.session import Session
+from helios_pipe.version import __version__
+
+
+def write_stamp(
+    session: Session, summary: Summary, request: stamp.Request, note: dict[str, object], began_ns: int
+) -> None:
+    """Keep a stamp of a run that is complete, where it can be proved that nothing it stands on may change unseen."""
+    asked = session.request
+    if summary.state is not RunState.COMPLETED or asked.force or asked.force_nodes:
+        return
+    if not session.sources.look_again():
+        return
+    session.sources.save()
+    folders = [os.path.normpath(session.root / folder) for folder in sorted(session.inputs.folders)]
+    manifest = stamp.signature(str(session.manifest.path))
+    looked = [stamp.signature(folder) for folder in folders]
+    if (
+        manifest is None
+        or manifest[2] > began_ns - RACY_NS
+        or any(s is None or s[2] > began_ns - RACY_NS for s in looked)
+    ):
+        return
+    present = [manifest, *looked]
+    present += [(s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode) for s in session.sources.seen()]
+    outputs = [str(session.root / output.path) for output in summary.outputs]
+    paths = [*_files(outputs), *session.tools.files, *_shards(session), *_unplaced(session)]
+    present += [stamp.signature(path) for path in paths]
+    if all(s is not None for s in present):
+        known = [s for s in present if s is not None]
+        stamp.write(str(session.cache), request, __version__, known, session.tools.absent, note)
+
+
+def _files(outputs: list[str]) -> list[str]:
+    """Outputs as files: a folder's are all below it, and the folders, so that a new or missing one shows."""
+    found: list[str] = []
+    for output in outputs:
+        if os.path.isdir(output):
+            for folder, _, names in os.walk(output):
+                found += [folder, *(os.path.join(folder, name) for name in names)]
+        else:
+            found.append(output)
+    return found
+
+
+def _shards(session: Session) -> list[str]:
+    """The folders of the blobs: a blob that is removed changes one of them."""
+    try:
+        return [entry.path for entry in os.scandir(session.blobs.folder)]
+    except OSError:
+        return []
+
+
+def _unplaced(session: Session) -> list[str]:
+    """The blobs of jobs whose output stays in the cache, for nothing else would show that they are damaged."""
+    taken = {name for work in session.works for name in work.nodes.needs}
+    loose = [work for work in session.works if work.name not in taken and session.output_path(work) is None]
+    return [session.blobs.path(task.digest) for work in loose for task in work.chunks if task.digest is not None]

@@ -1,0 +1,73 @@
+"""One attempt at a join, in this process: blobs in, a checked blob out. Knows nothing of plans, keys or records."""
+
+from __future__ import annotations
+
+import os
+import time
+from fractions import Fraction
+from pathlib import Path
+from threading import Event
+
+from helios_pipe.action.model import Join, Part, Step
+from helios_pipe.cache.blobs import Blob, Blobs
+from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, StitchError, StoreError
+from helios_pipe.ports import FailureClass, Outcome
+from helios_pipe.stitch.join import JoinSettings, Piece, join
+from helios_pipe.stitch.sequence import collect_trees
+
+
+class JoinRunner:
+    """Joins what is in the local cache. Thread-safe; a join that was started is finished."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
+        """See ActionRunner."""
+        if not isinstance(step, Join):
+            raise TypeError(f"{step.node} is a command, not a join")
+        began = time.monotonic()
+        try:
+            blob = self._collect(step) if step.method == "collect" else self._concat(step)
+        except (StitchError, BlobMissingError, BlobDamagedError) as error:
+            return self._refused(step, error, time.monotonic() - began)
+        except StoreError as error:
+            return Outcome(failure=FailureClass.FATAL, reason=str(error))
+        return Outcome(blob.digest, blob.folder, blob.mark, exit_code=0, duration_s=time.monotonic() - began)
+
+    def close(self) -> None:
+        """See ActionRunner."""
+
+    def _concat(self, step: Join) -> Blob:
+        settings = dict(step.settings)
+        fps = settings.get("fps")
+        target = Path(self._blobs.temp_path() + str(settings.get("container") or ""))
+        pieces = [
+            Piece(self._blobs.locate(part.digest), part.node, part.frames, part.digest, part.start)
+            for part in step.parts
+        ]
+        try:
+            joined = join(pieces, target, JoinSettings(fps=Fraction(str(fps)) if fps is not None else None))
+            return self._blobs.adopt(target, joined.sha256)
+        finally:
+            if os.path.lexists(target):
+                os.unlink(target)
+
+    def _collect(self, step: Join) -> Blob:
+        settings = dict(step.settings)
+        parts = [(part, self._blobs.tree(part.digest) if part.folder else None) for part in step.parts]
+        sizes = {part.digest: self._size(part) for part in step.parts if not part.folder}
+        tree = collect_trees(parts, sizes, by_chunk=settings["numbering"] == "chunk")
+        return self._blobs.put_bytes(tree.data)._replace(folder=True)
+
+    def _size(self, part: Part) -> int:
+        mark = self._blobs.mark(part.digest)
+        if mark is None:
+            raise BlobMissingError(f"the result of {part.node} is not in the cache")
+        return mark.size
+
+    def _refused(self, step: Join, error: HeliosPipeError, duration_s: float) -> Outcome:
+        """Why it could not be joined: where a piece's bytes are not what they were, that is the reason, and can be mended."""
+        damaged = tuple(part.digest for part in step.parts if not self._blobs.intact(part.digest, folder=part.folder))
+        failure = FailureClass.INFRASTRUCTURE if damaged else FailureClass.COMMAND
+        return Outcome(failure=failure, reason=str(error), damaged=damaged, duration_s=duration_s)
