@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_MAX_WIDTH = 1000
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)?\Z")
 
 
@@ -66,6 +67,8 @@ class Template:
 def parse_template(text: str, known: Collection[str]) -> Template:
     """The template that `text` spells. Raises TemplateError on a stray brace or a name that is not in `known`, naming the
     nearest one that is."""
+    if "{" not in text and "}" not in text:
+        return Template((text,))
     parts: list[str | Field] = []
     at = 0
     for match in _TOKEN.finditer(text):
@@ -85,6 +88,8 @@ def parse_template(text: str, known: Collection[str]) -> Template:
 def _field(body: str, known: Collection[str]) -> Field:
     name, _, spec = body.partition(":")
     if name in known and _NAME.match(name):
+        if any(int(width[:9]) > _MAX_WIDTH for width in re.findall(r"[0-9]+", spec)):
+            raise TemplateError(f"{{{name}:{spec}}} is wider than {_MAX_WIDTH} characters, the limit")
         return Field(name, spec)
     from difflib import get_close_matches
 

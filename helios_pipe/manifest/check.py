@@ -1,0 +1,147 @@
+"""What can only be said of a manifest as a whole: references, cycles, what can be joined how, who may run where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from posixpath import basename, normpath
+from typing import Any
+
+from helios_pipe.manifest.cycles import find_cycles
+from helios_pipe.manifest.joins import check_join, settle_method
+from helios_pipe.manifest.model import Job, JobInput, Manifest, MarkPath
+from helios_pipe.manifest.outputs import check_outputs
+from helios_pipe.manifest.patterns import Matcher
+from helios_pipe.manifest.problems import Report
+from helios_pipe.manifest.suggest import advice
+from helios_pipe.manifest.template import Template
+
+
+def check_manifest(manifest: Manifest, data: Mapping[str, Any], report: Report) -> Manifest:
+    """Note all that is wrong between the parts of the manifest; returns it with every stitch's method settled."""
+    by_name = {job.name: job for job in manifest.jobs}
+    needs = {job.name: list(_references(job)) for job in manifest.jobs}
+    declared = data.get("jobs")
+    known = {*by_name, *(declared if isinstance(declared, dict) else ())}
+    families = _families(manifest)
+    known -= families.keys()
+    for job in manifest.jobs:
+        _check_references(needs[job.name], known, families, report)
+        _check_adapters(job, manifest, report)
+        _check_env(job.env, (*job.where, "env"), manifest, report)
+        _check_input_places(job, by_name, report)
+    for cycle, where in find_cycles(needs):
+        report.error(where, f"the jobs need each other: {' -> '.join(cycle)}")
+    _check_env(manifest.env, ("env",), manifest, report)
+    for name in set(manifest.secrets) & set(manifest.pass_env):
+        report.error(("secrets",), f"{name!r} is in 'pass_env' too, expected it in one of them")
+    manifest = replace(manifest, jobs=tuple(settle_method(job, by_name, data) for job in manifest.jobs))
+    by_name = {job.name: job for job in manifest.jobs}
+    for job in manifest.jobs:
+        check_join(job, by_name, report)
+        _warn_of_tools(job, manifest, report)
+    check_outputs(manifest, report)
+    return manifest
+
+
+def _references(job: Job) -> Iterator[tuple[str, MarkPath]]:
+    for reference in job.job_inputs:
+        yield reference.job, (*job.where, "inputs")
+    if job.stitch:
+        for index, name in enumerate(job.stitch.sources):
+            yield name, (*job.where, "stitch", "from", index)
+        if isinstance(job.stitch.audio, JobInput):
+            yield job.stitch.audio.job, (*job.where, "stitch", "audio", "job")
+
+
+def _families(manifest: Manifest) -> dict[str, list[str]]:
+    """The combinations of each matrix job, by the name that it has in the manifest."""
+    families: dict[str, list[str]] = {}
+    for job in manifest.jobs:
+        if job.name.endswith("]"):
+            families.setdefault(job.name.partition("[")[0], []).append(job.name)
+    return families
+
+
+def _check_references(
+    needs: list[tuple[str, MarkPath]], known: set[str], families: Mapping[str, list[str]], report: Report
+) -> None:
+    for name, where in needs:
+        if name in known:
+            continue
+        combinations = families.get(name)
+        if combinations:
+            listed = ", ".join(combinations[:6]) + (", ..." if len(combinations) > 6 else "")
+            report.error(where, f"{name!r} is a matrix job, expected one of its combinations: {listed}")
+        else:
+            report.error(where, f"unknown job {name!r}, {advice(name, known)}")
+
+
+def _check_adapters(job: Job, manifest: Manifest, report: Report) -> None:
+    places = [(job.adapter, (*job.where, "adapter"))]
+    if job.stitch:
+        places.append((job.stitch.adapter, (*job.where, "stitch", "adapter")))
+    for name, where in places:
+        config = manifest.adapters.get(name)
+        if config is None:
+            report.error(where, f"unknown adapter {name!r}, {advice(name, manifest.adapters)}")
+        elif job.workspace == "project" and config.type not in ("local", "unknown"):
+            report.error(where, f"{name!r} runs elsewhere, where 'workspace: project' cannot be: expected 'local'")
+
+
+def _check_env(env: Mapping[str, str], where: MarkPath, manifest: Manifest, report: Report) -> None:
+    for name in env:
+        for key, names in (("pass_env", manifest.pass_env), ("secrets", manifest.secrets)):
+            if name in names:
+                report.error((*where, name), f"{name!r} is in {key!r} too: expected it set here or passed through")
+
+
+def _check_input_places(job: Job, by_name: Mapping[str, Job], report: Report) -> None:
+    seen: dict[str, str] = {}
+    for reference in job.job_inputs:
+        place = (
+            reference.path
+            or f"jobs/{reference.job}/{basename((final_output(by_name.get(reference.job)) or '').rstrip('/'))}"
+        )
+        if place in seen:
+            report.error(
+                (*job.where, "inputs"), f"{place!r} is the place of {seen[place]!r} and {reference.job!r}: use 'as'"
+            )
+        elif place in job.inputs:
+            report.error(
+                (*job.where, "inputs"), f"{place!r} is the place of a file and of job {reference.job!r}: use 'as'"
+            )
+        seen[place] = reference.job
+
+
+def final_output(job: Job | None) -> str | None:
+    """The path that the job puts out, None where it keeps its chunks in the cache."""
+    if job is None:
+        return None
+    return job.output or (job.stitch.output if job.stitch else None)
+
+
+def _commands(job: Job) -> Iterator[tuple[tuple[Template, ...], MarkPath]]:
+    yield job.command, (*job.where, "command")
+    if job.chunk:
+        yield job.chunk.command, (*job.where, "chunk", "command")
+    if job.stitch:
+        yield job.stitch.command, (*job.where, "stitch", "command")
+    for index, chunk in enumerate(job.chunks):
+        yield chunk.command, (*job.where, "chunks", index, "command")
+
+
+def _warn_of_tools(job: Job, manifest: Manifest, report: Report) -> None:
+    tools = {tool.name for tool in manifest.tools}
+    seen: set[str] = set()
+    for command, where in _commands(job):
+        word = command[0].parts[0] if command and command[0].constant else None
+        if not isinstance(word, str) or not word or word in seen:
+            continue
+        seen.add(word)
+        if word in tools or basename(word) in tools or Matcher(job.inputs)(normpath(word)):
+            continue
+        report.warn(
+            where,
+            f"{word!r} is no tool: a new version of it would go unnoticed, expected it under 'tools' ({word}: auto)",
+        )

@@ -1,0 +1,81 @@
+"""A manifest's file -> its frozen values. The front door: everything that is wrong is told in one go."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from helios_pipe.manifest.build import build_manifest
+from helios_pipe.manifest.check import check_manifest
+from helios_pipe.manifest.model import Manifest
+from helios_pipe.manifest.problems import FatalProblemError, ManifestError, Problem, Report
+from helios_pipe.manifest.schema import KNOWN_VERSIONS, check_shape, describe, spell_versions
+from helios_pipe.manifest.yaml12 import MAX_BYTES, parse_document
+
+
+def load_manifest(path: Path, overrides: Mapping[str, str] | None = None) -> Manifest:
+    """The manifest in the file, checked, with `overrides` (`--set NAME=text`) in the place of its variables.
+
+    Reads the file, and looks whether folders on the way to outputs are links; runs and writes nothing. Raises ManifestError
+    with every problem that was found.
+    """
+    report = Report(str(path))
+    content = _read(path)
+    with _no_collector():
+        try:
+            manifest = _manifest(path, content, overrides or {}, report)
+        except FatalProblemError:
+            raise ManifestError(report.errors) from None
+    return replace(manifest, warnings=report.rendered_warnings())
+
+
+def _manifest(path: Path, content: bytes, overrides: Mapping[str, str], report: Report) -> Manifest:
+    document = parse_document(content, report)
+    report.marks = document.marks
+    data = document.data
+    if not isinstance(data, dict):
+        report.error((), f"is {describe(data)}, expected a mapping that begins with 'version: 1'")
+        raise FatalProblemError
+    _check_version(data, report)
+    check_shape(data, report)
+    place = Path(os.path.abspath(path))
+    manifest = check_manifest(build_manifest(place, data, overrides, report), data, report)
+    report.raise_if_any()
+    return manifest
+
+
+def _check_version(data: dict[str, Any], report: Report) -> None:
+    """Of a manifest of another version nothing more can be said."""
+    version = data.get("version", KNOWN_VERSIONS[-1])
+    if type(version) is not int or version not in KNOWN_VERSIONS:
+        report.error(("version",), f"is {describe(version)}, expected one of the known versions: {spell_versions()}")
+        raise FatalProblemError
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except IsADirectoryError as error:
+        raise ManifestError([Problem(str(path), 0, 0, "", "is a folder, expected a manifest's file")]) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ManifestError([Problem(str(path), 0, 0, "", f"cannot be read: {reason}")]) from error
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Ten thousand chunks are a million small objects that all stay: looking for garbage among them takes longer than
+    reading them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

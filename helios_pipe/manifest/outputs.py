@@ -1,0 +1,138 @@
+"""What a manifest puts out: each path made once, inside the project, and never an input at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from helios_pipe.manifest.model import Job, Manifest, MarkPath
+from helios_pipe.manifest.paths import escapes
+from helios_pipe.manifest.patterns import Matcher, is_wild, parse_pattern
+from helios_pipe.manifest.problems import Report
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    path: str
+    job: str
+    where: MarkPath
+
+    @property
+    def bare(self) -> str:
+        return self.path.rstrip("/")
+
+
+def check_outputs(manifest: Manifest, report: Report) -> None:
+    """Note outputs that are made twice, lie in one another, leave the project, or are inputs."""
+    made: dict[str, _Made] = {}
+    every = [output for job in manifest.jobs for output in _made(job)]
+    for output in every:
+        _check_place(output, manifest, report)
+        first = made.setdefault(output.bare, output)
+        if first is not output:
+            line = report.marks.nearest(first.where)[0]
+            advice = "use {matrix.NAME} in it" if first.where == output.where else "expected a path of its own"
+            report.error(output.where, f"{output.path!r} is made by {first.job!r} too (line {line}): {advice}")
+    for output in made.values():
+        holder = _above(output.bare, made)
+        if holder is not None:
+            report.error(output.where, f"{output.path!r} lies in {holder.path!r}, which {holder.job!r} makes")
+    for output in every:
+        _check_proof(output, made, report)
+    _check_inputs(manifest, made, report)
+
+
+def _made(job: Job) -> Iterator[_Made]:
+    if job.output:
+        yield _Made(job.output, job.name, (*job.where, "output"))
+    if job.stitch:
+        yield _Made(job.stitch.output, job.name, (*job.where, "stitch", "output"))
+
+
+def _check_place(output: _Made, manifest: Manifest, report: Report) -> None:
+    if output.bare == manifest.path.name:
+        report.error(output.where, f"{output.path!r} is the manifest itself, expected another path")
+    link = escapes(Path(manifest.root), output.path)
+    if link is not None:
+        report.error(output.where, f"{output.path!r} leaves the project: {link!r} is a link to somewhere else")
+
+
+def _check_proof(output: _Made, made: dict[str, _Made], report: Report) -> None:
+    proved = made.get(output.bare.removesuffix(".proof.json"))
+    if output.path.endswith(".proof.json") and proved is not None and proved.where[-2:] == ("stitch", "output"):
+        report.error(output.where, f"{output.path!r} is the proof file of {proved.path!r}, expected another path")
+
+
+def _above(path: str, made: dict[str, _Made]) -> _Made | None:
+    while path := path.rpartition("/")[0]:
+        if path in made:
+            return made[path]
+    return None
+
+
+def _check_inputs(manifest: Manifest, made: dict[str, _Made], report: Report) -> None:
+    seen: set[tuple[str, ...]] = set()
+    for job in manifest.jobs:
+        for patterns, where in _patterns(job):
+            if patterns not in seen:
+                seen.add(patterns)
+                _check_patterns(patterns, where, made, report)
+
+
+def _patterns(job: Job) -> Iterator[tuple[tuple[str, ...], MarkPath]]:
+    if job.inputs:
+        yield job.inputs, (*job.where, "inputs")
+    if job.stitch and isinstance(job.stitch.audio, str):
+        yield (job.stitch.audio,), (*job.where, "stitch", "audio")
+    groups = [(job.chunk.inputs, (*job.where, "chunk", "inputs"))] if job.chunk else []
+    groups += [(chunk.inputs, (*job.where, "chunks", index, "inputs")) for index, chunk in enumerate(job.chunks)]
+    for templates, where in groups:
+        constant = tuple(template.fill({}) for template in templates if template.constant)
+        if constant:
+            yield constant, where
+
+
+def _check_patterns(patterns: tuple[str, ...], where: MarkPath, made: dict[str, _Made], report: Report) -> None:
+    parsed = [parse_pattern(text) for text in patterns]
+    hits: dict[str, _Made] = {}
+    for pattern in parsed:
+        if not pattern.excludes:
+            prefix = _literal_prefix(pattern.parts)
+            holder = made.get(prefix) or _above(prefix + "/x", made)
+            if holder is not None:
+                hits[holder.bare] = holder
+    if any(is_wild(text) or text.startswith("!") for text in patterns) or len(made) <= len(patterns):
+        hits |= _matched(patterns, made)
+    else:
+        hits |= {path: output for path, output in made.items() if _under_any(path, {p.literal or "" for p in parsed})}
+    for output in hits.values():
+        report.error(
+            where,
+            f"{output.path!r} is an input here and made by {output.job!r}: expected it excluded ('!{output.path}'), "
+            f"or {{job: {output.job}}} in its place",
+        )
+
+
+def _matched(patterns: tuple[str, ...], made: dict[str, _Made]) -> dict[str, _Made]:
+    matches = Matcher(patterns)
+    return {
+        path: output for path, output in made.items() if matches(path + "/x" if output.path.endswith("/") else path)
+    }
+
+
+def _under_any(path: str, literals: set[str]) -> bool:
+    while path:
+        if path in literals:
+            return True
+        path = path.rpartition("/")[0]
+    return False
+
+
+def _literal_prefix(parts: tuple[str, ...]) -> str:
+    literal: list[str] = []
+    for part in parts:
+        if is_wild(part):
+            break
+        literal.append(part)
+    return "/".join(literal)

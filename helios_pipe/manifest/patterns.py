@@ -1,0 +1,189 @@
+"""gitignore-style patterns: what one means, and whether a path matches. Looks at no file.
+
+A path without wildcards is that path, below the manifest's folder; where it is a folder, everything below it is meant too.
+With wildcards, or behind a `!`, the rules are gitignore's: `*` and `?` stop at `/`, `**` does not, `[a-z]` is one character
+of a set, a trailing `/` wants a folder, a pattern without any other `/` matches at every depth (`./*.png`: only here).
+Later patterns win over earlier ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+_WILD = re.compile(r"(?<!\\)(?:\\\\)*(?:[*?]|\[.)")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_CLASSES = {
+    "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z",
+    "xdigit": "0-9a-fA-F", "space": r"\s", "punct": r"!-\/:-@\[-`{-~",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern in parts. `literal` is the path that it names, unless it holds wildcards; a leading `**` stands for "at
+    every depth"."""
+
+    text: str
+    parts: tuple[str, ...]
+    literal: str | None
+    excludes: bool = False
+    folder_only: bool = False
+
+
+def parse_pattern(text: str) -> Pattern:
+    """The pattern that `text` spells. Expects one without a `pattern_problem`."""
+    excludes = text.startswith("!")
+    body = text[1:] if excludes else text
+    folder_only = body.endswith("/")
+    parts = tuple(part for part in body.split("/") if part not in ("", "."))
+    wild = _WILD.search(body) is not None
+    if not wild and not excludes:
+        return Pattern(text, parts, unescape("/".join(parts)), False, folder_only)
+    if "/" not in body.rstrip("/") and parts != ("**",):
+        parts = ("**", *parts)
+    return Pattern(text, parts, None, excludes, folder_only)
+
+
+def pattern_problem(text: str) -> str | None:
+    """What is wrong with an input's pattern, None where nothing is."""
+    body = text.removeprefix("!")
+    if "\0" in text:
+        return "a path with a NUL byte, which no file can have"
+    if body.startswith("/"):
+        return f"{text!r} leaves the project, expected a path relative to the manifest's folder"
+    parts = [part for part in body.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        return f"{text!r} leaves the project, expected a path without '..'"
+    if not parts and "." not in body.split("/"):
+        return f"{text!r} names nothing, expected a path or a glob"
+    if not parts:
+        return f"{text!r} is the whole folder, expected '**' for everything in it"
+    try:
+        for part in parts:
+            compile_part(part)
+    except re.error:
+        return f"{text!r} holds a set of characters that makes no sense, expected one such as [a-z]"
+    return None
+
+
+def literal_problem(text: str) -> str | None:
+    """What is wrong with a path that must name one file, None where nothing is."""
+    if text.startswith("!") or _WILD.search(text):
+        return f"{text!r} is a glob, expected the path of one file"
+    return pattern_problem(text)
+
+
+def is_wild(part: str) -> bool:
+    """Whether a part of a path holds wildcards."""
+    return _WILD.search(part) is not None
+
+
+def unescape(text: str) -> str:
+    """A literal path as the file is named: `\\!` is `!`."""
+    return _ESCAPED.sub(r"\1", text) if "\\" in text else text
+
+
+@lru_cache(maxsize=4096)
+def compile_part(part: str) -> re.Pattern[str]:
+    """What one part between slashes matches."""
+    return re.compile(_translate(part) + r"\Z", re.DOTALL)
+
+
+class Matcher:
+    """Whether a path is among those that a list of patterns means. 10,000 literal paths cost no more than one."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._steps: list[tuple[bool, frozenset[str], re.Pattern[str] | None]] = []
+        literals: list[str] = []
+        for pattern in map(parse_pattern, patterns):
+            if pattern.literal is not None:
+                literals.append(pattern.literal)
+                continue
+            self._add_literals(literals)
+            self._steps.append((not pattern.excludes, frozenset(), path_regex(pattern)))
+        self._add_literals(literals)
+
+    def __call__(self, path: str) -> bool:
+        """Whether the file `path` is meant; the last pattern that matches it says so."""
+        for includes, literals, regex in reversed(self._steps):
+            if regex.match(path) if regex else _under(path, literals):
+                return includes
+        return False
+
+    def _add_literals(self, literals: list[str]) -> None:
+        if literals:
+            self._steps.append((True, frozenset(literals), None))
+            literals.clear()
+
+
+def path_regex(pattern: Pattern) -> re.Pattern[str]:
+    """What matches the whole paths of files that the pattern means."""
+    text = ""
+    *front, last = pattern.parts
+    for part in front:
+        text += "(?:.*/)?" if part == "**" else _translate(part) + "/"
+    if last == "**":
+        return re.compile(text + r".+\Z", re.DOTALL)
+    return re.compile(text + _translate(last) + (r"/.*\Z" if pattern.folder_only else r"(?:/.*)?\Z"), re.DOTALL)
+
+
+def _under(path: str, literals: frozenset[str]) -> bool:
+    while path:
+        if path in literals:
+            return True
+        path = path.rpartition("/")[0]
+    return False
+
+
+def _translate(part: str) -> str:
+    """One part as a regular expression. Every `*` but the last takes as little as it can and never gives it back, so that
+    no name takes more than a moment."""
+    pieces = [""]
+    at = 0
+    while at < len(part):
+        character = part[at]
+        at += 1
+        if character == "*":
+            if pieces[-1] or len(pieces) == 1:
+                pieces.append("")
+        elif character == "?":
+            pieces[-1] += "[^/]"
+        elif character == "[" and (end := _set_end(part, at)) > 0:
+            pieces[-1] += _translate_set(part[at:end])
+            at = end + 1
+        else:
+            if character == "\\" and at < len(part):
+                character, at = part[at], at + 1
+            pieces[-1] += re.escape(character)
+    first, *rest = pieces
+    if not rest:
+        return first
+    return first + "".join(f"(?>[^/]*?{piece})" for piece in rest[:-1]) + "[^/]*" + rest[-1]
+
+
+def _set_end(part: str, at: int) -> int:
+    if part[at : at + 1] in ("!", "^"):
+        at += 1
+    if part[at : at + 1] == "]":
+        at += 1
+    while at < len(part) and part[at] != "]":
+        at = (
+            part.index(":]", at) + 2 if part.startswith("[:", at) and ":]" in part[at:] else at + 1 + (part[at] == "\\")
+        )
+    return at if at < len(part) else -1
+
+
+def _translate_set(body: str) -> str:
+    negated = body[:1] in ("!", "^")
+    body = body[1:] if negated else body
+    text = ""
+    for match in re.finditer(r"\[:([a-z]+):\]|\\(.)|(.)", body, re.DOTALL):
+        if match[1]:
+            text += _CLASSES.get(match[1], "")
+        else:
+            character = match[2] or match[3]
+            text += "-" if character == "-" and not match[2] else re.escape(character)
+    return f"(?!/)[{'^' if negated else ''}{text}]" if text else "(?!)"
