@@ -81,6 +81,7 @@ class Loop:
         """Make all that can be made. Raises only where the machinery is broken."""
         began = self._around.clock()
         deadline = None if self._options.deadline_s is None else began + self._options.deadline_s
+        self._ledger.tell("plan", total=self._ledger.total, jobs=[work.name for work in self._works])
         self._advance()
         while self._running or ((self._ready or self._later) and self._stop is None):
             self._dispatch()

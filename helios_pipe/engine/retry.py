@@ -24,7 +24,7 @@ def delay_before_retry(
     if failure is FailureClass.PREEMPTED:
         return 0.0
     if failure is FailureClass.COMMAND and command_failures <= limits.retries:
-        return random() * min(_LONGEST_S, limits.retry_delay_s * float(2 ** (command_failures - 1)))
+        return random() * min(_LONGEST_S, limits.retry_delay_s * float(2 ** min(command_failures - 1, 30)))
     if failure is FailureClass.INFRASTRUCTURE and machine_failures <= MACHINE_RETRIES:
         return random() * min(_LONGEST_S, _MACHINE_BASE_S * float(2 ** (machine_failures - 1)))
     return None

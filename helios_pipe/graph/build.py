@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from helios_pipe.graph.chunking import Span, spans
-from helios_pipe.graph.nodes import Graph, JobNodes
-from helios_pipe.manifest.model import Job, JobInput, Manifest
+from helios_pipe.graph.nodes import Graph, JobNodes, takes
+from helios_pipe.manifest.model import Job, Manifest
 
 
 def build_graph(manifest: Manifest) -> Graph:
@@ -14,13 +14,8 @@ def build_graph(manifest: Manifest) -> Graph:
 
 
 def needs(job: Job) -> tuple[str, ...]:
-    """The jobs whose outputs `job` takes: as inputs, as what it stitches, as its sound."""
-    names = [given.job for given in job.job_inputs]
-    if job.stitch is not None:
-        names += job.stitch.sources
-        if isinstance(job.stitch.audio, JobInput):
-            names.append(job.stitch.audio.job)
-    return tuple(dict.fromkeys(names))
+    """The jobs whose outputs `job` takes, in any of its nodes."""
+    return tuple(dict.fromkeys((*takes(job, "chunk"), *takes(job, "stitch"))))
 
 
 def _order(edges: dict[str, tuple[str, ...]]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from helios_pipe.errors import UsageError
-from helios_pipe.graph.nodes import Graph, JobNodes
+from helios_pipe.graph.nodes import Graph, JobNodes, takes
 
 
 def order(edges: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -36,15 +36,13 @@ def digraph(graph: Graph) -> Any:
     whole: Any = networkx.DiGraph()
     jobs = {job.job.name: job for job in graph.jobs}
     for job in graph.jobs:
-        sources = _sources(job, jobs, whole)
+        given = {name: _source(jobs[name], whole) for name in job.needs}
         for node in job.nodes():
             span = asdict(job.spans[node.index]) if node.kind == "chunk" else {}
             whole.add_node(node.name, kind=node.kind, job=node.job, **span)
-            if node.kind != "stitch" or not job.spans:
-                whole.add_edges_from((source, node.name) for source in sources)
+            whole.add_edges_from((given[name], node.name) for name in takes(job.job, node.kind))
         if job.job.stitch is not None:
             whole.add_edges_from((job.chunk_name(span.index), f"{job.job.name}/stitch") for span in job.spans)
-            whole.add_edges_from((source, f"{job.job.name}/stitch") for source in sources if job.spans)
     return whole
 
 
@@ -55,14 +53,11 @@ def generations(whole: Any) -> list[list[str]]:
     return [list(column) for column in networkx.topological_generations(whole)]
 
 
-def _sources(job: JobNodes, jobs: Mapping[str, JobNodes], whole: Any) -> list[str]:
-    found = []
-    for name in job.needs:
-        final = jobs[name].final
-        if final is None:
-            final = f"{name}/*"
-            if final not in whole:
-                whole.add_node(final, kind="group", job=name)
-                whole.add_edges_from((jobs[name].chunk_name(span.index), final) for span in jobs[name].spans)
-        found.append(final)
-    return found
+def _source(job: JobNodes, whole: Any) -> str:
+    if job.final is not None:
+        return job.final
+    group = f"{job.job.name}/*"
+    if group not in whole:
+        whole.add_node(group, kind="group", job=job.job.name)
+        whole.add_edges_from((job.chunk_name(span.index), group) for span in job.spans)
+    return group

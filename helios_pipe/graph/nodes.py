@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from helios_pipe.graph.chunking import Span, digits
-from helios_pipe.manifest.model import Job
+from helios_pipe.manifest.model import Job, JobInput
 
 NodeKind = Literal["chunk", "stitch", "command"]
 
@@ -20,6 +20,18 @@ class Node:
     kind: NodeKind
     job: str
     index: int = 0
+
+
+def takes(job: Job, kind: NodeKind) -> tuple[str, ...]:
+    """The jobs whose outputs the job's nodes of one kind take: commands what is declared as inputs; a stitch what it joins
+    and its sound, and the inputs too where it is a command."""
+    names = [given.job for given in job.job_inputs]
+    if kind == "stitch" and job.stitch is not None:
+        names = names if job.stitch.method == "command" else []
+        names += job.stitch.sources
+        if isinstance(job.stitch.audio, JobInput):
+            names.append(job.stitch.audio.job)
+    return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 from helios_pipe.action.model import Output
 from helios_pipe.errors import OutputError
@@ -29,7 +30,7 @@ def check_output(path: str, output: Output) -> None:
     if found.st_size == 0:
         raise OutputError(f"{output.name} is empty")
     if output.frames is not None and is_video(output.name):
-        _expect(output, count_frames(path), "frames")
+        _expect(output, count_frames(Path(path)), "frames")
 
 
 def _check_folder(path: str, output: Output, mode: int) -> None:
