@@ -49,17 +49,14 @@ def recipe_record(action: Action) -> Record:
 
 def action_record(action: Action, recipe: str) -> Record:
     """The action itself: its command, its own inputs, the frames it must leave. `recipe` is its recipe record's digest."""
-    return record(
-        {
-            "kind": action.kind,
-            "version": KEY_VERSION,
-            "recipe": recipe,
-            "argv": list(action.argv),
-            "frames": action.output.frames,
-            "inputs": tree_record(action.extra),
-            "files": {path: digest_bytes(text.encode("utf-8", "surrogateescape")) for path, text in action.files},
-        }
-    )
+    value: dict[str, Any] = {"kind": action.kind, "version": KEY_VERSION, "recipe": recipe, "argv": list(action.argv)}
+    if action.output.frames is not None:
+        value["frames"] = action.output.frames
+    if action.extra.entries:
+        value["inputs"] = tree_record(action.extra)
+    if action.files:
+        value["files"] = {path: digest_bytes(text.encode("utf-8", "surrogateescape")) for path, text in action.files}
+    return record(value)
 
 
 def family_record(recipe: str, template: list[str]) -> Record:

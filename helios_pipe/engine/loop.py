@@ -65,6 +65,7 @@ class Loop:
         self._reasons, self._ledger, self._around, self._options = reasons, ledger, around, options
         self._outputs: dict[str, JobOutput] = {}
         self._placed: dict[str, Placed] = {}
+        self._by_name = {work.name: work for work in works}
         self._takers: dict[str, list[JobWork]] = {}
         for work in works:
             for name in work.nodes.needs:
@@ -129,6 +130,8 @@ class Loop:
         found = [task for task in tasks if task.state is State.CACHED]
         self._ready.extend(task for task in tasks if task.state is State.READY)
         for task in found:
+            if task.span is None:
+                self._resolver.note_cutoff(task, self._reasons.last.get(task.name), self._by_name)
             self._ledger.finish(task, State.CACHED)
         self._settler.note_found([task for task in found if task.digest is not None], self._reasons.last)
 
@@ -183,6 +186,7 @@ class Loop:
             self._ledger.warn(text)
         for task, outcome in settled.made:
             self._ledger.finish(task, State.DONE, outcome)
+            task.step, task.preimage = None, b""  # ten thousand of them need not be kept
             if task.span is None or task.work.open == 0:
                 self._touched.append(task.work)
         for task, outcome in settled.failed:

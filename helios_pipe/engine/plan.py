@@ -31,6 +31,7 @@ def plan(works: Sequence[JobWork], resolver: Resolver, reasons: Reasons) -> list
             rows += [PlannedNode(t.name, t.kind, "run", f"waits for {inputs_missing[0]}") for t in work.tasks()]
             continue
         resolver.start(work, outputs)
+        work.open = sum(task.state is State.READY for task in work.chunks)
         rows += [_row(task, reasons) for task in work.chunks]
         if work.final is not None:
             rows.append(_final_row(work, work.final, missing, outputs, resolver, reasons))
@@ -42,7 +43,7 @@ def plan(works: Sequence[JobWork], resolver: Resolver, reasons: Reasons) -> list
 def _final_row(
     work: JobWork, final: Task, missing: list[str], outputs: dict[str, JobOutput], resolver: Resolver, reasons: Reasons
 ) -> PlannedNode:
-    to_make = sum(task.state is State.READY for task in work.chunks)
+    to_make = work.open
     if missing:
         return PlannedNode(final.name, final.kind, "run", f"waits for {missing[0]}")
     if to_make:

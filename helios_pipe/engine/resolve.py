@@ -21,6 +21,7 @@ from helios_pipe.engine.recipe import (
     stitch_input,
 )  # fmt: skip
 from helios_pipe.engine.work import JobWork, State, Task, part_of
+from helios_pipe.graph.nodes import takes
 from helios_pipe.manifest.model import Job, JobInput
 
 
@@ -62,6 +63,14 @@ class Resolver:
         assert task.span is not None
         values = chunk_values(task.span, task.recipe.base.output.name)
         return task.recipe.action(task.name, values, expected_frames(task.work.nodes.job, task.span), task.extra.tree)
+
+    def note_cutoff(self, task: Task, last_key: str | None, works: Mapping[str, JobWork]) -> None:
+        """Say of a node that was found although something it needs was made anew that this came out the same."""
+        if task.state is not State.CACHED or task.reason or last_key != task.key:
+            return
+        needs = [t for name in takes(task.work.nodes.job, task.kind) for t in works[name].tasks()]
+        if any(t.state is State.DONE for t in (*needs, *(task.work.chunks if task.kind == "stitch" else ()))):
+            task.reason = "same bytes"
 
     def start_final(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> None:
         """Give the job's stitch its key, once all that it joins is there, and look for its result."""
@@ -162,7 +171,7 @@ class Resolver:
             entries: list[Entry] = []
             for ordinal, part in enumerate(parts):
                 entries += self._inputs.entries_of(part.digest, part.folder, stitch_input(ordinal, part.name))
-            action, recipe = stitch_action(work.nodes, self._common, parts, [*entries, *work.shared.tree.entries], None)
+            action, recipe = stitch_action(work.nodes, self._common, parts, entries, None)
             return action, recipe.key(action)
         join = Join(
             f"{job.name}/stitch", job.stitch.method, tuple(parts), _join_output(job, parts), _join_settings(job),

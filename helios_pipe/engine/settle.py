@@ -75,7 +75,6 @@ class Settler:
             )
         for (task, _), result in zip(settled.made, results, strict=True):
             task.state, task.digest, task.folder = State.DONE, result.digest, result.folder
-            task.step, task.preimage = None, b""
             if result in differ:
                 settled.warnings.append(_not_deterministic(task, result, differ[result]))
                 if not forced and (kept := self._results.find([task.key]).get(task.key)) is not None:

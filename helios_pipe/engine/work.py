@@ -12,7 +12,7 @@ from helios_pipe.digest import Digest
 from helios_pipe.engine.inputs import EMPTY, InputSet, JobOutput
 from helios_pipe.engine.recipe import Recipe
 from helios_pipe.graph.chunking import Span
-from helios_pipe.graph.nodes import JobNodes
+from helios_pipe.graph.nodes import JobNodes, NodeKind
 
 
 class State(Enum):
@@ -36,7 +36,7 @@ class Task:
     """One node in one run."""
 
     name: str
-    kind: str
+    kind: NodeKind
     work: JobWork
     index: int = 0
     span: Span | None = None

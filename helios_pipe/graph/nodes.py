@@ -24,11 +24,10 @@ class Node:
 
 def takes(job: Job, kind: NodeKind) -> tuple[str, ...]:
     """The jobs whose outputs the job's nodes of one kind take: commands what is declared as inputs; a stitch what it joins
-    and its sound, and the inputs too where it is a command."""
+    and its sound."""
     names = [given.job for given in job.job_inputs]
     if kind == "stitch" and job.stitch is not None:
-        names = names if job.stitch.method == "command" else []
-        names += job.stitch.sources
+        names = list(job.stitch.sources)
         if isinstance(job.stitch.audio, JobInput):
             names.append(job.stitch.audio.job)
     return tuple(dict.fromkeys(names))

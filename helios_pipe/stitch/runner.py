@@ -12,7 +12,6 @@ from helios_pipe.action.model import Join, Part, Step
 from helios_pipe.cache.blobs import Blob, Blobs
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, StitchError, StoreError
 from helios_pipe.ports import FailureClass, Outcome
-from helios_pipe.stitch.join import JoinSettings, Piece, join
 from helios_pipe.stitch.sequence import collect_trees
 
 
@@ -39,6 +38,8 @@ class JoinRunner:
         """See ActionRunner."""
 
     def _concat(self, step: Join) -> Blob:
+        from helios_pipe.stitch.join import JoinSettings, Piece, join  # only here: PyAV comes with it
+
         settings = dict(step.settings)
         fps = settings.get("fps")
         target = Path(self._blobs.temp_path() + str(settings.get("container") or ""))
