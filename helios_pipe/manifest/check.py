@@ -139,8 +139,8 @@ def _warn_of_tools(job: Job, manifest: Manifest, report: Report) -> None:
         if not isinstance(word, str) or not word or word in seen:
             continue
         seen.add(word)
-        if word in tools or basename(word) in tools or Matcher(job.inputs)(normpath(word)):
-            continue
+        if word in tools or basename(word) in tools or ("/" in word and Matcher(job.inputs)(normpath(word))):
+            continue  # a script among the inputs is keyed by its content
         report.warn(
             where,
             f"{word!r} is no tool: a new version of it would go unnoticed, expected it under 'tools' ({word}: auto)",

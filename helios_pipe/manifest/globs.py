@@ -14,7 +14,9 @@ from helios_pipe.manifest.paths import PRIVATE
 from helios_pipe.manifest.patterns import (
     Pattern,
     compile_part,
+    is_under,
     is_wild,
+    literal_key,
     parse_pattern,
     path_regex,
     pattern_problem,
@@ -51,11 +53,10 @@ def expand(root: Path, patterns: Sequence[str]) -> Expansion:
         parsed.append(parse_pattern(text))
     files: set[str] = set()
     unmatched: dict[str, None] = {}
-    excludes: list[re.Pattern[str]] = []
-    walk = _Walk(os.path.abspath(root), excludes)
+    walk = _Walk(os.path.abspath(root))
     for pattern in reversed(parsed):  # an exclusion holds for the patterns before it
         if pattern.excludes:
-            excludes.append(path_regex(pattern))
+            walk.exclude(pattern)
             continue
         found = walk.literal(pattern) if pattern.literal is not None else list(walk.glob(pattern))
         files.update(found)
@@ -67,9 +68,10 @@ def expand(root: Path, patterns: Sequence[str]) -> Expansion:
 class _Walk:
     """Looks into folders, into each one once."""
 
-    def __init__(self, root: str, excludes: list[re.Pattern[str]]) -> None:
+    def __init__(self, root: str) -> None:
         self._root = root.rstrip("/") + "/"
-        self._excludes = excludes
+        self._excludes: list[re.Pattern[str]] = []
+        self._excluded_paths: set[str] = set()
         self._listings: dict[str, list[os.DirEntry[str]]] = {}
         self._above: set[tuple[int, int]] | None = None
 
@@ -77,6 +79,13 @@ class _Walk:
     def folders(self) -> Iterator[str]:
         """What was looked into."""
         return (folder.rstrip("/") or "." for folder in self._listings)
+
+    def exclude(self, pattern: Pattern) -> None:
+        """From now on leave out what the pattern means."""
+        if pattern.literal is None:
+            self._excludes.append(path_regex(pattern))
+        else:
+            self._excluded_paths.add(literal_key(pattern))
 
     def literal(self, pattern: Pattern) -> list[str]:
         """The one file that the pattern names, or everything below the folder that it names."""
@@ -143,7 +152,7 @@ class _Walk:
         """Whether a folder is to be gone into: not where all below it is excluded, nor through a link to a folder that it
         stands in."""
         below = folder + entry.name + "/"
-        if self._excludes and all(self._excluded(below + probe) for probe in _PROBES):
+        if all(self._excluded(below + probe) for probe in _PROBES):
             return False
         if not entry.is_symlink():
             return True
@@ -159,6 +168,8 @@ class _Walk:
         return self._above.union(_identity(self._root + step) for step in steps)
 
     def _excluded(self, path: str) -> bool:
+        if self._excluded_paths and is_under(path, self._excluded_paths):
+            return True
         return any(regex.match(path) for regex in self._excludes)
 
 

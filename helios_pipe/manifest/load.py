@@ -12,6 +12,8 @@ from typing import Any
 
 from helios_pipe.manifest.build import build_manifest
 from helios_pipe.manifest.check import check_manifest
+from helios_pipe.manifest.helios import is_job
+from helios_pipe.manifest.helios_import import manifest_of_job
 from helios_pipe.manifest.model import Manifest
 from helios_pipe.manifest.problems import FatalProblemError, ManifestError, Problem, Report
 from helios_pipe.manifest.schema import KNOWN_VERSIONS, check_shape, describe, spell_versions
@@ -41,12 +43,22 @@ def _manifest(path: Path, content: bytes, overrides: Mapping[str, str], report: 
     if not isinstance(data, dict):
         report.error((), f"is {describe(data)}, expected a mapping that begins with 'version: 1'")
         raise FatalProblemError
+    place = Path(os.path.abspath(path))
+    if is_job(data):
+        job = manifest_of_job(place, data, report)
+        if overrides:
+            report.error((), f"--set {next(iter(overrides))}: a Helios job has no variables")
+        return _checked(job, {}, report)
     _check_version(data, report)
     check_shape(data, report)
-    place = Path(os.path.abspath(path))
-    manifest = check_manifest(build_manifest(place, data, overrides, report), data, report)
+    return _checked(build_manifest(place, data, overrides, report), data, report)
+
+
+def _checked(manifest: Manifest | None, data: dict[str, Any], report: Report) -> Manifest:
+    checked = check_manifest(manifest, data, report) if manifest is not None else None
     report.raise_if_any()
-    return manifest
+    assert checked is not None  # there is something wrong with what is no manifest
+    return checked
 
 
 def _check_version(data: dict[str, Any], report: Report) -> None:

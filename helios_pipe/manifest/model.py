@@ -82,7 +82,7 @@ class Encode:
 @dataclass(frozen=True, slots=True)
 class Stitch:
     """How chunks (or the jobs in `sources`) become one output. `output` is relative to the manifest's folder; a folder's
-    ends in `/`."""
+    ends in `/`. `audio_codec`: sound that the chunks themselves hold is encoded once, over the whole, with it (None: copied)."""
 
     method: StitchMethod
     output: str
@@ -93,6 +93,7 @@ class Stitch:
     encode: Encode = Encode()
     adapter: str = "local"
     proof: bool = True
+    audio_codec: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

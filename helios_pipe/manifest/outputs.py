@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helios_pipe.manifest.model import Job, Manifest, MarkPath
 from helios_pipe.manifest.paths import escapes
-from helios_pipe.manifest.patterns import Matcher, is_wild, parse_pattern
+from helios_pipe.manifest.patterns import Matcher, is_wild, parse_pattern, unescape
 from helios_pipe.manifest.problems import Report
 
 
@@ -72,12 +72,19 @@ def _above(path: str, made: dict[str, _Made]) -> _Made | None:
 
 
 def _check_inputs(manifest: Manifest, made: dict[str, _Made], report: Report) -> None:
+    below: dict[str, list[_Made]] = {}
+    for output in made.values():
+        folder = output.bare
+        while folder:
+            below.setdefault(folder, []).append(output)
+            folder = folder.rpartition("/")[0]
     seen: set[tuple[str, ...]] = set()
     for job in manifest.jobs:
         for patterns, where in _patterns(job):
             if patterns not in seen:
                 seen.add(patterns)
-                _check_patterns(patterns, where, made, report)
+                for output in _both(patterns, made, below):
+                    report.error(where, _say(output))
 
 
 def _patterns(job: Job) -> Iterator[tuple[tuple[str, ...], MarkPath]]:
@@ -93,40 +100,26 @@ def _patterns(job: Job) -> Iterator[tuple[tuple[str, ...], MarkPath]]:
             yield constant, where
 
 
-def _check_patterns(patterns: tuple[str, ...], where: MarkPath, made: dict[str, _Made], report: Report) -> None:
-    parsed = [parse_pattern(text) for text in patterns]
+def _both(patterns: tuple[str, ...], made: dict[str, _Made], below: dict[str, list[_Made]]) -> list[_Made]:
+    """The outputs that the patterns mean as inputs."""
     hits: dict[str, _Made] = {}
+    parsed = [parse_pattern(text) for text in patterns]
+    plain = all(pattern.literal is not None and not pattern.excludes for pattern in parsed)
     for pattern in parsed:
-        if not pattern.excludes:
-            prefix = _literal_prefix(pattern.parts)
-            holder = made.get(prefix) or _above(prefix + "/x", made)
-            if holder is not None:
-                hits[holder.bare] = holder
-    if any(is_wild(text) or text.startswith("!") for text in patterns) or len(made) <= len(patterns):
-        hits |= _matched(patterns, made)
-    else:
-        hits |= {path: output for path, output in made.items() if _under_any(path, {p.literal or "" for p in parsed})}
-    for output in hits.values():
-        report.error(
-            where,
-            f"{output.path!r} is an input here and made by {output.job!r}: expected it excluded ('!{output.path}'), "
-            f"or {{job: {output.job}}} in its place",
-        )
-
-
-def _matched(patterns: tuple[str, ...], made: dict[str, _Made]) -> dict[str, _Made]:
-    matches = Matcher(patterns)
-    return {
-        path: output for path, output in made.items() if matches(path + "/x" if output.path.endswith("/") else path)
-    }
-
-
-def _under_any(path: str, literals: set[str]) -> bool:
-    while path:
-        if path in literals:
-            return True
-        path = path.rpartition("/")[0]
-    return False
+        if pattern.excludes:
+            continue
+        prefix = _literal_prefix(pattern.parts)
+        holder = made.get(prefix) or _above(prefix, made)
+        found = [holder] if holder is not None else []
+        if plain:
+            found += below.get(prefix, ())
+        hits |= {output.bare: output for output in found}
+    if not plain:
+        matches = Matcher(patterns)
+        for path, output in made.items():
+            if matches(path + "/x" if output.path.endswith("/") else path):
+                hits[path] = output
+    return list(hits.values())
 
 
 def _literal_prefix(parts: tuple[str, ...]) -> str:
@@ -135,4 +128,11 @@ def _literal_prefix(parts: tuple[str, ...]) -> str:
         if is_wild(part):
             break
         literal.append(part)
-    return "/".join(literal)
+    return unescape("/".join(literal))
+
+
+def _say(output: _Made) -> str:
+    return (
+        f"{output.path!r} is an input here and made by {output.job!r}: expected it excluded ('!{output.path}'), "
+        f"or {{job: {output.job}}} in its place"
+    )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _WILD = re.compile(r"(?<!\\)(?:\\\\)*(?:[*?]|\[.)")
+_SPECIAL = re.compile(r"[*?\[\\]|^!")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CLASSES = {
     "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z",
@@ -23,8 +24,8 @@ _CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern in parts. `literal` is the path that it names, unless it holds wildcards; a leading `**` stands for "at
-    every depth"."""
+    """A pattern in parts. `literal` is the one path that it names, unless it holds wildcards or means every depth (its first
+    part is `**` then). A `literal` of `folder_only` names what is below a folder."""
 
     text: str
     parts: tuple[str, ...]
@@ -40,8 +41,8 @@ def parse_pattern(text: str) -> Pattern:
     folder_only = body.endswith("/")
     parts = tuple(part for part in body.split("/") if part not in ("", "."))
     wild = _WILD.search(body) is not None
-    if not wild and not excludes:
-        return Pattern(text, parts, unescape("/".join(parts)), False, folder_only)
+    if not wild and (not excludes or "/" in body.rstrip("/")):
+        return Pattern(text, parts, unescape("/".join(parts)), excludes, folder_only)
     if "/" not in body.rstrip("/") and parts != ("**",):
         parts = ("**", *parts)
     return Pattern(text, parts, None, excludes, folder_only)
@@ -62,7 +63,7 @@ def pattern_problem(text: str) -> str | None:
     if not parts:
         return f"{text!r} is the whole folder, expected '**' for everything in it"
     try:
-        for part in parts:
+        for part in filter(is_wild, parts):
             compile_part(part)
     except re.error:
         return f"{text!r} holds a set of characters that makes no sense, expected one such as [a-z]"
@@ -86,6 +87,11 @@ def unescape(text: str) -> str:
     return _ESCAPED.sub(r"\1", text) if "\\" in text else text
 
 
+def escape(path: str) -> str:
+    """The pattern that names exactly this path."""
+    return _SPECIAL.sub(r"\\\g<0>", path)
+
+
 @lru_cache(maxsize=4096)
 def compile_part(part: str) -> re.Pattern[str]:
     """What one part between slashes matches."""
@@ -96,27 +102,37 @@ class Matcher:
     """Whether a path is among those that a list of patterns means. 10,000 literal paths cost no more than one."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._steps: list[tuple[bool, frozenset[str], re.Pattern[str] | None]] = []
-        literals: list[str] = []
+        self._steps: list[tuple[bool, set[str], re.Pattern[str] | None]] = []
         for pattern in map(parse_pattern, patterns):
-            if pattern.literal is not None:
-                literals.append(pattern.literal)
-                continue
-            self._add_literals(literals)
-            self._steps.append((not pattern.excludes, frozenset(), path_regex(pattern)))
-        self._add_literals(literals)
+            includes = not pattern.excludes
+            if pattern.literal is None:
+                self._steps.append((includes, set(), path_regex(pattern)))
+            elif self._steps and self._steps[-1][0] is includes and self._steps[-1][2] is None:
+                self._steps[-1][1].add(literal_key(pattern))
+            else:
+                self._steps.append((includes, {literal_key(pattern)}, None))
 
     def __call__(self, path: str) -> bool:
         """Whether the file `path` is meant; the last pattern that matches it says so."""
         for includes, literals, regex in reversed(self._steps):
-            if regex.match(path) if regex else _under(path, literals):
+            if regex.match(path) if regex else is_under(path, literals):
                 return includes
         return False
 
-    def _add_literals(self, literals: list[str]) -> None:
-        if literals:
-            self._steps.append((True, frozenset(literals), None))
-            literals.clear()
+
+def literal_key(pattern: Pattern) -> str:
+    """What `is_under` looks for: a path, with a `/` behind it where only what is below it is meant."""
+    return f"{pattern.literal}/" if pattern.folder_only else pattern.literal or ""
+
+
+def is_under(path: str, keys: set[str]) -> bool:
+    """Whether a file is named by one of the `literal_key`s, or lies below one."""
+    if path in keys:
+        return True
+    while path := path.rpartition("/")[0]:
+        if path in keys or path + "/" in keys:
+            return True
+    return False
 
 
 def path_regex(pattern: Pattern) -> re.Pattern[str]:
@@ -128,14 +144,6 @@ def path_regex(pattern: Pattern) -> re.Pattern[str]:
     if last == "**":
         return re.compile(text + r".+\Z", re.DOTALL)
     return re.compile(text + _translate(last) + (r"/.*\Z" if pattern.folder_only else r"(?:/.*)?\Z"), re.DOTALL)
-
-
-def _under(path: str, literals: frozenset[str]) -> bool:
-    while path:
-        if path in literals:
-            return True
-        path = path.rpartition("/")[0]
-    return False
 
 
 def _translate(part: str) -> str:

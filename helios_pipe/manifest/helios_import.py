@@ -1,0 +1,210 @@
+"""A Helios job as a manifest: explicit chunks, joined by us.
+
+What is random in a job file (its parts' names) is kept out of the commands, so that a second emit of the same scene makes
+the same chunks. What the job leaves unsaid is decided here:
+
+- Its commands may need any file of the job's folder, so all of them are inputs, less what jobs put out there: the targets
+  and parts of every job file in the folder, and the job files themselves.
+- The target keeps its name. Helios renders sound as PCM, which few players take in an MP4: there it is encoded once, as
+  AAC, over the whole video, unless the merge command names another codec.
+- `helios` looks for its browser below HOME, which is passed through.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from posixpath import splitext
+from typing import Any
+
+from helios_pipe.manifest.build import default_name
+from helios_pipe.manifest.globs import expand
+from helios_pipe.manifest.helios import JobChunk, JobSpec, is_job, job_problems
+from helios_pipe.manifest.model import AdapterConfig, ExplicitChunk, Job, Manifest, Stitch
+from helios_pipe.manifest.paths import PathError, clean_output
+from helios_pipe.manifest.patterns import escape
+from helios_pipe.manifest.problems import Report
+from helios_pipe.manifest.section import NAME
+from helios_pipe.manifest.template import Field, Template
+from helios_pipe.manifest.units import UnitError, frame_range, parse_rate
+from helios_pipe.manifest.words import CommandError, split_helios
+from helios_pipe.manifest.yaml12 import MAX_BYTES
+
+JOB_NAME = "render"
+PASSED = ("HOME", "PUPPETEER_CACHE_DIR", "PUPPETEER_EXECUTABLE_PATH", "PLAYWRIGHT_BROWSERS_PATH", "CHROME_PATH")
+
+_LEFTOVERS = "!temp_*_part_*"
+_OUTPUT = Template((Field("output"),))
+_MP4 = (".mp4", ".m4v")
+
+
+def manifest_of_job(path: Path, data: dict[str, Any], report: Report) -> Manifest | None:
+    """The manifest that does what the job file at `path` asks for; None where it is no job, with the reasons in the report."""
+    problems = list(job_problems(data))
+    for where, message in problems:
+        report.error(where, message)
+    if problems:
+        return None
+    spec = JobSpec.from_dict(data)
+    if not spec.chunks:
+        report.error(("chunks",), "is empty, expected at least one chunk")
+    if spec.assets_url:
+        report.warn(("assetsUrl",), "is not fetched: the files of the job's folder are used")
+    rendered = sum(chunk.frame_count for chunk in spec.chunks)
+    if rendered != spec.metadata.total_frames:
+        report.warn(
+            ("metadata", "totalFrames"), f"is {spec.metadata.total_frames}, but the chunks hold {rendered} frames"
+        )
+    name = spec.id if spec.id and NAME.match(spec.id) else default_name(path)
+    return Manifest(
+        path=path,
+        root=path.parent,
+        name=name,
+        jobs=(_job(spec, path, report),),
+        pass_env=PASSED,
+        adapters={"local": AdapterConfig("local", "local")},
+        marks=report.marks,
+    )
+
+
+def _job(spec: JobSpec, path: Path, report: Report) -> Job:
+    order = sorted(range(len(spec.chunks)), key=lambda index: spec.chunks[index].start_frame)
+    chunks = [_chunk(spec.chunks[index], index, report) for index in order]
+    fps = None
+    try:
+        fps = parse_rate(str(spec.metadata.fps))
+    except UnitError as error:
+        report.error(("metadata", "fps"), str(error))
+    stitch = _stitch(spec, report)
+    return Job(
+        name=JOB_NAME,
+        where=(),
+        inputs=_inputs(path, stitch),
+        fps=fps,
+        chunks=tuple(chunk for chunk in chunks if chunk is not None),
+        stitch=stitch,
+    )
+
+
+def _chunk(chunk: JobChunk, index: int, report: Report) -> ExplicitChunk | None:
+    where = ("chunks", index)
+    try:
+        words = split_helios(chunk.command)
+        frames = frame_range(chunk.start_frame, chunk.start_frame + chunk.frame_count - 1)
+    except (CommandError, UnitError) as error:
+        report.error(where, str(error))
+        return None
+    name = chunk.output_file.removeprefix("./")
+    command = tuple(_template(word, name) if name in word else Template((word,)) for word in words)
+    if any(not template.constant for template in command):
+        return ExplicitChunk(command, _part_name(chunk), frames=frames)
+    report.warn(
+        (*where, "command"), f"the command never mentions {chunk.output_file!r}, which it must leave all the same"
+    )
+    try:
+        return ExplicitChunk(command, clean_output(chunk.output_file), frames=frames)
+    except PathError as error:
+        report.error((*where, "outputFile"), str(error))
+        return None
+
+
+def _template(word: str, name: str) -> Template:
+    """The word with `{output}` for the name, where it stands by itself and not within a longer name or path."""
+    if word == name:
+        return _OUTPUT
+    pieces = re.split(rf"(?<![\w./-])(?:\./)?{re.escape(name)}(?![\w./-])", word)
+    parts: list[str | Field] = [pieces[0]]
+    for piece in pieces[1:]:
+        parts += [Field("output"), piece]
+    return Template(tuple(part for part in parts if part) or ("",))
+
+
+def _stitch(spec: JobSpec, report: Report) -> Stitch | None:
+    words = split_helios(spec.merge_command or "")
+    target, options = merge_target(words)
+    if target is None:
+        report.warn(("mergeCommand",), "names no file to make: the chunks stay in the cache")
+        return None
+    try:
+        output = clean_output(target)
+    except PathError as error:
+        report.error(("mergeCommand",), str(error))
+        return None
+    for option in ("--video-codec", "--quality"):
+        if options.get(option, "copy") != "copy":
+            report.warn(("mergeCommand",), f"{option} is not followed: chunks are joined without encoding them again")
+    codec = options.get("--audio-codec")
+    if codec is None and splitext(output)[1].lower() in _MP4 and any("pcm_" in chunk.command for chunk in spec.chunks):
+        codec = "aac"
+    return Stitch("concat", output, audio_codec=None if codec == "copy" else codec)
+
+
+def merge_target(words: list[str]) -> tuple[str | None, dict[str, str]]:
+    """What a merge command makes and its options: `helios merge OUTPUT PART... [--option VALUE]...`; of any other
+    command the last word is what it makes."""
+    options: dict[str, str] = {}
+    plain: list[str] = []
+    at = 0
+    while at < len(words):
+        word = words[at]
+        at += 1
+        if not word.startswith("-"):
+            plain.append(word)
+        elif "=" in word:
+            options[word.partition("=")[0]] = word.partition("=")[2]
+        elif at < len(words) and not words[at].startswith("-"):
+            options[word] = words[at]
+            at += 1
+    if "merge" in plain:
+        rest = plain[plain.index("merge") + 1 :]
+        return (rest[0] if rest else None), options
+    return (words[-1] if len(words) > 1 and not words[-1].startswith("-") else None), options
+
+
+def _inputs(path: Path, stitch: Stitch | None) -> tuple[str, ...]:
+    made = {path.name: None}
+    if stitch is not None:
+        made |= dict.fromkeys((stitch.output, stitch.output + ".proof.json"))
+    for name, spec in _job_files(path.parent):
+        target, _ = merge_target(split_helios(spec.merge_command or ""))
+        made |= dict.fromkeys((name, *(chunk.output_file for chunk in spec.chunks)))
+        made |= dict.fromkeys((target, target + ".proof.json") if target else ())
+    patterns = ("**", _LEFTOVERS, *sorted("!./" + escape(text) for text in map(_inside, made) if text))
+    return () if expand(path.parent, patterns).unmatched else patterns
+
+
+def _inside(text: str) -> str | None:
+    try:
+        return clean_output(text)
+    except PathError:
+        return None
+
+
+def _job_files(folder: Path) -> Iterator[tuple[str, JobSpec]]:
+    """The Helios job files of a folder. Two emits of a scene lie side by side there, and neither is an input."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.name.endswith(".json") and entry.is_file())
+    for name in names:
+        spec = _sniff(folder / name)
+        if spec is not None:
+            yield name, spec
+
+
+def _sniff(path: Path) -> JobSpec | None:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES or b'"startFrame"' not in content:
+            return None
+        data = json.loads(content)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return JobSpec.from_dict(data) if is_job(data) and not any(True for _ in job_problems(data)) else None
+
+
+def _part_name(chunk: JobChunk) -> str:
+    """The name under which a chunk's output is known to us, whatever Helios called it this time."""
+    return "part" + splitext(chunk.output_file)[1].lower()
