@@ -11,9 +11,9 @@ from pathlib import Path
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
 from helios_pipe.stitch.model import STITCH_VERSION, Joined, JoinedChunk, JoinSettings, Piece
-from helios_pipe.stitch.packets import combined
-from helios_pipe.stitch.postcheck import compare_packets, postcheck
-from helios_pipe.stitch.preflight import Plan, preflight
+from helios_pipe.stitch.packets import FileDigests, combined
+from helios_pipe.stitch.postcheck import postcheck
+from helios_pipe.stitch.preflight import Plan, check_digests, marks_of, preflight
 from helios_pipe.stitch.remux import muxer_for, remux
 
 __all__ = ["STITCH_VERSION", "JoinSettings", "Joined", "JoinedChunk", "Piece", "RemuxStitcher", "join"]
@@ -28,21 +28,32 @@ def join(pieces: Sequence[Piece], output: Path, settings: JoinSettings = _DEFAUL
     nothing is left behind. Raises StitchError. Memory does not grow with the number or the size of the pieces.
     """
     muxer = muxer_for(output)
-    plan = preflight(pieces, settings)
-    counts = [chunk.frames for chunk in plan.chunks]
-    with replacing(output) as scratch:
-        remux(plan, scratch, muxer, settings)
-        packets, digest = postcheck(scratch, muxer, plan.clock, counts)
-        if not _rewrites(plan, muxer):
-            names = (chunk.piece.name for chunk in plan.chunks)
-            compare_packets(names, (chunk.packets for chunk in plan.chunks), packets)
-        size = scratch.stat().st_size
-    return _joined(plan, settings, digest, size)
+    marks = marks_of(pieces)
+    with FileDigests([piece.path if piece.digest else None for piece in pieces]) as digests:
+        plan = preflight(pieces, marks, settings)
+        with replacing(output) as scratch:
+            packets = remux(plan, scratch, muxer, settings)
+            digest = postcheck(scratch, muxer, plan, packets)
+            check_digests(pieces, digests.result())
+            size = scratch.stat().st_size
+    return Joined(
+        frames=plan.frames,
+        fps=plan.clock.fps,
+        duration=plan.frames / plan.clock.fps,
+        sha256=digest,
+        size=size,
+        chunks=_chunks(plan, packets),
+        packets_sha256=combined(packets),
+        settings=settings,
+    )
 
 
-def _rewrites(plan: Plan, muxer: str) -> bool:
-    """Whether the container demands another spelling of the packets (a bitstream filter), so that they cannot stay equal."""
-    return muxer == "mpegts" or plan.layout.tag == "mpegts"
+def _chunks(plan: Plan, packets: Sequence[Digest]) -> tuple[JoinedChunk, ...]:
+    firsts = accumulate((chunk.frames for chunk in plan.chunks), initial=0)
+    rows = zip(plan.chunks, firsts, packets, strict=False)
+    return tuple(
+        JoinedChunk(chunk.piece.name, chunk.piece.digest, first, chunk.frames, run) for chunk, first, run in rows
+    )
 
 
 @contextmanager
@@ -69,24 +80,6 @@ def _scratch_name(output: Path) -> Path:
             continue
         return scratch
     raise AssertionError("count() has no end")
-
-
-def _joined(plan: Plan, settings: JoinSettings, digest: Digest, size: int) -> Joined:
-    firsts = accumulate((chunk.frames for chunk in plan.chunks), initial=0)
-    chunks = tuple(
-        JoinedChunk(chunk.piece.name, chunk.digest, first, chunk.frames, chunk.packets)
-        for chunk, first in zip(plan.chunks, firsts, strict=False)
-    )
-    return Joined(
-        frames=plan.frames,
-        fps=plan.clock.fps,
-        duration=plan.frames / plan.clock.fps,
-        sha256=digest,
-        size=size,
-        chunks=chunks,
-        packets_sha256=combined(chunk.packets for chunk in chunks),
-        settings=settings,
-    )
 
 
 class RemuxStitcher:

@@ -1,24 +1,36 @@
-"""The digest of a run of packets. Knows nothing of containers: it is the same in each that leaves packets as they are."""
+"""Digests of files and of runs of packets, computed beside the caller's work. Knows nothing of containers or time.
+
+A packet digest is the same in every container that leaves packets as they are. Hashing lets go of the interpreter's lock, so
+that on two cores the reading and writing goes on meanwhile.
+"""
 
 from __future__ import annotations
 
 from array import array
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from sys import byteorder
 from typing import TYPE_CHECKING
 
-from helios_pipe.digest import Digest, digest_bytes
+from helios_pipe.digest import Digest, digest_bytes, digest_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
 
     from av.packet import Packet
     from av.video.stream import VideoStream
 
+_BATCH_BYTES = 4 << 20
+_BATCHES_AHEAD = 3
 
-class PacketDigest:
-    """SHA-256 over the packets' payloads in decode order, then over their sizes as 64-bit little-endian numbers, so that
-    neither a byte nor a border between two packets can move unnoticed."""
+
+class RunDigest:
+    """The digest of one run of packets: SHA-256 over the payloads in decode order, then over their sizes as 64-bit
+    little-endian numbers, so that neither a byte nor a border between two packets can move unnoticed."""
 
     __slots__ = ("_hasher", "_sizes")
 
@@ -27,7 +39,7 @@ class PacketDigest:
         self._sizes = array("Q")
 
     def add(self, packet: Packet[VideoStream]) -> None:
-        """Take in the next packet's payload."""
+        """Take in the run's next packet."""
         self._hasher.update(packet)
         self._sizes.append(packet.size)
 
@@ -37,6 +49,93 @@ class PacketDigest:
             self._sizes.byteswap()
         self._hasher.update(self._sizes)
         return Digest(self._hasher.hexdigest())
+
+
+class PacketRuns:
+    """One digest for each run of packets, in order. Large runs are hashed in a thread; never more than some megabytes wait
+    for it."""
+
+    def __init__(self) -> None:
+        self._digests: list[Digest] = []
+        self._run = RunDigest()
+        self._batch: list[Packet[VideoStream] | None] = []
+        self._bytes = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._ahead: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def add(self, packet: Packet[VideoStream]) -> None:
+        """Take in the run's next packet. Its payload must not change any more; its times may."""
+        self._batch.append(packet)
+        self._bytes += packet.size
+        if self._bytes >= _BATCH_BYTES:
+            self._hand_over()
+
+    def end_run(self) -> None:
+        """The packets added since the last call make one run."""
+        self._batch.append(None)
+
+    def digests(self) -> list[Digest]:
+        """The digest of each run that was ended. Waits for them. To be called once, at the end."""
+        while self._ahead:
+            self._ahead.popleft().result()
+        self._take(self._batch)
+        return self._digests
+
+    def _hand_over(self) -> None:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "helios-packets")
+        self._ahead.append(self._pool.submit(self._take, self._batch))
+        self._batch, self._bytes = [], 0
+        if len(self._ahead) > _BATCHES_AHEAD:
+            self._ahead.popleft().result()
+
+    def _take(self, batch: list[Packet[VideoStream] | None]) -> None:
+        for packet in batch:
+            if packet is not None:
+                self._run.add(packet)
+                continue
+            self._digests.append(self._run.value())
+            self._run = RunDigest()
+
+
+class FileDigests:
+    """The digests of many files, computed in a thread from the moment of entering. None for a path of None."""
+
+    def __init__(self, paths: Sequence[Path | None]) -> None:
+        self._paths = paths
+        self._stopped = False
+        self._pool = ThreadPoolExecutor(1, "helios-files")
+
+    def __enter__(self) -> Self:
+        self._future = self._pool.submit(self._run)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopped = True
+        self._pool.shutdown()
+
+    def result(self) -> list[Digest | None]:
+        """The digests in the order of the paths. Waits for them. Raises OSError."""
+        return self._future.result()
+
+    def _run(self) -> list[Digest | None]:
+        digests: list[Digest | None] = []
+        for path in self._paths:
+            if self._stopped:
+                break
+            digests.append(digest_file(path) if path is not None else None)
+        return digests
 
 
 def combined(digests: Iterable[Digest]) -> Digest:

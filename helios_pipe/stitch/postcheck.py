@@ -2,133 +2,169 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from helios_pipe.digest import Digest, digest_file
+from helios_pipe.digest import Digest
 from helios_pipe.errors import OutputError, StitchError
 from helios_pipe.media.container import open_media
-from helios_pipe.stitch.packets import PacketDigest
+from helios_pipe.stitch.framing import length_bytes, picture_units
+from helios_pipe.stitch.packets import FileDigests, RunDigest
+from helios_pipe.stitch.source import packets_of
 from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.stream import VideoStream
+
+    from helios_pipe.stitch.preflight import Checked, Plan
 
 STORES_DTS = frozenset({"mp4", "mov", "mpegts"})
 """Muxers that keep decode times; elsewhere the reader makes them up."""
 STARTS_AT_ZERO = frozenset({"mp4", "mov", "matroska", "webm", "nut"})
 """Muxers that can show the first frame at 0 while decoding began before it."""
+_SUFFIX = {"mp4": "mp4", "mov": "mov", "matroska": "mkv", "webm": "webm", "mpegts": "ts", "nut": "nut"}
+_LARGE = 1 << 20
+"""From this size on a chunk is read again and compared byte by byte, which is sooner done than hashing what was written."""
 
 
-def postcheck(path: Path, muxer: str, clock: Clock, counts: Sequence[int]) -> tuple[list[Digest], Digest]:
-    """Read the joined file: `counts` frames, chunk by chunk, on the grid. Gives the packet digest of each chunk's stretch and
-    the file's own digest. Raises StitchError where anything is not as planned."""
-    with ThreadPoolExecutor(1, "helios-hash") as pool:
-        whole = pool.submit(digest_file, path)
+def postcheck(path: Path, muxer: str, plan: Plan, digests: Sequence[Digest]) -> Digest:
+    """Read the joined file back: frames, times, and packets against the chunks' (`digests` of their packets). Gives the file's
+    own digest. Raises StitchError where anything is not as planned."""
+    with FileDigests([path]) as whole:
         try:
             with open_media(path, name=f"output.{_SUFFIX[muxer]}", quick=muxer in ("mp4", "mov")) as container:
-                packets = _check(container, muxer, clock, counts)
+                _check(container, muxer, plan, digests)
         except OutputError as error:
             raise StitchError(f"the join cannot be read back: {error.message}") from error
-        return packets, whole.result()
-
-
-_SUFFIX = {"mp4": "mp4", "mov": "mov", "matroska": "mkv", "webm": "webm", "mpegts": "ts", "nut": "nut"}
-
-
-def compare_packets(names: Iterable[str], expected: Iterable[Digest], found: Iterable[Digest]) -> None:
-    """Each chunk's packets must have come through unchanged. Raises StitchError with the first chunk's name that did not."""
-    for name, before, after in zip(names, expected, found, strict=True):
-        if before != after:
-            _wrong(f"the packets of {name}", f"sha256 {after}", before)
+        digest = whole.result()[0]
+    assert digest is not None
+    return digest
 
 
 def _wrong(what: str, found: object, expected: object) -> NoReturn:
     raise StitchError(f"the join came out wrong: {what}: {found}, expected {expected}")
 
 
-def _check(container: InputContainer, muxer: str, clock: Clock, counts: Sequence[int]) -> list[Digest]:
+def _check(container: InputContainer, muxer: str, plan: Plan, digests: Sequence[Digest]) -> None:
     streams = container.streams
     if len(streams.video) != 1 or len(streams) != 1:
         _wrong("streams", ", ".join(stream.type for stream in streams), "one video")
     stream = streams.video[0]
-    assert stream.time_base is not None
-    base = 0 if muxer in STARTS_AT_ZERO else None
-    reader = _Reader(stream.time_base, clock, counts, base, muxer in STORES_DTS)
-    for packet in container.demux(stream):
-        if packet.pts is not None or packet.size:
-            reader.take(packet.pts, packet.dts, packet.is_corrupt)
-            reader.digest.add(packet)
-            reader.step()
-    reader.finish()
-    _check_duration(stream, muxer, clock, sum(counts))
-    return reader.digests
+    reader = _Reader(stream, plan.clock, plan.frames, muxer)
+    packets = reader.packets(container)
+    compare = _Comparison(plan, stream)
+    for chunk, digest in zip(plan.chunks, digests, strict=True):
+        compare.run(islice(packets, chunk.frames), chunk, digest)
+    for _ in packets:
+        _wrong("frames", f"more than {plan.frames}", plan.frames)
+    _check_times(stream, muxer, plan.clock, plan.frames)
 
 
 class _Reader:
-    """Follows the joined file's packets through the chunks that they came from."""
+    """Follows the joined file's packets and judges their times."""
 
-    def __init__(
-        self, time_base: Fraction, clock: Clock, counts: Sequence[int], base: int | None, has_dts: bool
-    ) -> None:
-        self.digest = PacketDigest()
-        self.digests: list[Digest] = []
-        self._time_base, self._fps = time_base, clock.fps
-        self._counts, self._total = counts, sum(counts)
-        self._walk = None if base is None else FrameWalk(time_base, clock.fps, base=base, half_tick=True)
-        self._has_dts = has_dts
-        self._last_dts: int | None = None
-        self._left = counts[0]
+    def __init__(self, stream: VideoStream, clock: Clock, total: int, muxer: str) -> None:
+        self._stream, self._clock, self._total = stream, clock, total
+        self._base = 0 if muxer in STARTS_AT_ZERO else None
+        self._has_dts = muxer in STORES_DTS
 
-    def take(self, pts: int | None, dts: int | None, corrupt: bool) -> None:
-        """Check one packet's times."""
-        if self._walk is None and pts is not None:
-            self._walk = FrameWalk(self._time_base, self._fps, base=pts, half_tick=True)
-        if pts is None or corrupt or self._walk is None:
-            _wrong(
-                f"packet {self._total - self._left}", "damaged" if corrupt else "without a time stamp", "a whole one"
-            )
-        if len(self.digests) == len(self._counts):
-            _wrong("frames", f"more than {self._total}", self._total)
+    def packets(self, container: InputContainer) -> Iterator[Packet[VideoStream]]:
+        """The packets in order, each checked; at the end, none may be missing."""
+        walk: FrameWalk | None = None
+        last_dts: int | None = None
+        for packet in container.demux(self._stream):
+            pts, dts = packet.pts, packet.dts
+            if pts is None and not packet.size:
+                continue
+            if pts is None or packet.is_corrupt:
+                _wrong("a packet", "damaged" if pts is not None else "without a time stamp", "a whole one")
+            if walk is None:
+                walk = self._walk(pts)
+            self._place(walk, pts)
+            if self._has_dts:
+                if dts is None or (last_dts is not None and dts <= last_dts):
+                    _wrong(f"decode time of packet {walk.count - 1}", dts, f"more than {last_dts}")
+                last_dts = dts
+            yield packet
+        self._finish(walk)
+
+    def _walk(self, pts: int) -> FrameWalk:
+        assert self._stream.time_base is not None
+        base = pts if self._base is None else self._base
+        return FrameWalk(self._stream.time_base, self._clock.fps, base=base, half_tick=True)
+
+    def _place(self, walk: FrameWalk, pts: int) -> None:
         try:
-            self._walk.place(pts)
+            walk.place(pts)
         except OffGridError as error:
-            _wrong("time", error, f"a frame each 1/{self._fps} s")
-        if self._has_dts:
-            if dts is None or (self._last_dts is not None and dts <= self._last_dts):
-                _wrong(f"decode time of packet {self._walk.count - 1}", dts, f"more than {self._last_dts}")
-            self._last_dts = dts
+            _wrong("time", error, f"a frame each 1/{self._clock.fps} s")
 
-    def step(self) -> None:
-        """Close the chunk's digest when its last packet is in."""
-        self._left -= 1
-        if not self._left:
-            self.digests.append(self.digest.value())
-            self.digest = PacketDigest()
-            if len(self.digests) < len(self._counts):
-                self._left = self._counts[len(self.digests)]
-
-    def finish(self) -> None:
-        """All frames must have come, none left out."""
-        count = self._walk.count if self._walk else 0
+    def _finish(self, walk: FrameWalk | None) -> None:
+        count = walk.count if walk else 0
         if count != self._total:
             _wrong("frames", count, self._total)
-        hole = self._walk.hole() if self._walk else None
+        hole = walk.hole() if walk else None
         if hole is not None:
             _wrong("frame", f"{hole} missing", "every frame")
 
 
-def _check_duration(stream: VideoStream, muxer: str, clock: Clock, frames: int) -> None:
+class _Comparison:
+    """Holds what was written against what the chunks hold."""
+
+    def __init__(self, plan: Plan, written: VideoStream) -> None:
+        self._quick = plan.quick
+        self._codec = plan.layout.codec
+        self._length = length_bytes(self._codec, plan.layout.extradata)
+        self._written_length = length_bytes(self._codec, written.codec_context.extradata or b"")
+        self._buffer = bytearray()
+
+    def run(self, written: Iterator[Packet[VideoStream]], chunk: Checked, digest: Digest) -> None:
+        """The chunk's stretch of the joined file must be the chunk's packets. Raises StitchError."""
+        same_spelling = self._length == self._written_length
+        if same_spelling and chunk.mark[0] < _LARGE:
+            self._by_digest(written, chunk, digest)
+            return
+        equal = self._same_bytes if same_spelling else self._same_pictures
+        for number, (after, before) in enumerate(zip_longest(written, packets_of(chunk.piece, quick=self._quick))):
+            if after is None or before is None:
+                _wrong(f"the packets of {chunk.piece.name}", number, chunk.frames)
+            if not equal(after, before):
+                _wrong(f"packet {number} of {chunk.piece.name}", f"other bytes ({after.size})", f"{before.size} bytes")
+
+    def _by_digest(self, written: Iterator[Packet[VideoStream]], chunk: Checked, digest: Digest) -> None:
+        run = RunDigest()
+        for packet in written:
+            run.add(packet)
+        found = run.value()
+        if found != digest:
+            _wrong(f"the packets of {chunk.piece.name}", f"sha256 {found}", digest)
+
+    def _same_bytes(self, after: Packet[VideoStream], before: Packet[VideoStream]) -> bool:
+        size = before.size
+        if after.size != size:
+            return False
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
+        # One buffer for all, and a comparison that needs no second copy.
+        memoryview(self._buffer)[:size] = memoryview(after)
+        return self._buffer.startswith(memoryview(before))
+
+    def _same_pictures(self, after: Packet[VideoStream], before: Packet[VideoStream]) -> bool:
+        found = picture_units(self._codec, bytes(after), self._written_length)
+        return found == picture_units(self._codec, bytes(before), self._length) and bool(found)
+
+
+def _check_times(stream: VideoStream, muxer: str, clock: Clock, frames: int) -> None:
     """What the container says of start and length. One that keeps neither (mpegts, nut) was judged by its packets."""
     assert stream.time_base is not None
-    expected = frames / clock.fps
     if muxer in STARTS_AT_ZERO and stream.start_time not in (0, None):
         _wrong("start", stream.start_time * stream.time_base, 0)
     if muxer in ("mp4", "mov"):
+        expected = frames / clock.fps
         if stream.duration is None or stream.duration * stream.time_base != expected:
             _wrong("duration", stream.duration and stream.duration * stream.time_base, f"{expected} s")
         if stream.average_rate != clock.fps:

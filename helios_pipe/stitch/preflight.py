@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn
 
-from helios_pipe.digest import Digest, digest_file
-from helios_pipe.errors import OutputError, StitchError
-from helios_pipe.media.container import open_media
+from helios_pipe.digest import Digest
+from helios_pipe.errors import StitchError
 from helios_pipe.media.rates import is_standard, snap
 from helios_pipe.stitch.layout import Layout, can_be_quick
 from helios_pipe.stitch.model import JoinSettings, Piece, refuse
-from helios_pipe.stitch.packets import PacketDigest
+from helios_pipe.stitch.source import Mark, mark_of, one_stream, opened
 from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-Mark = tuple[int, int, int]
-
-_THREAD_FROM = 1 << 20
-"""Files from this size on are hashed in a thread beside the demuxing; smaller ones sooner than a thread is told."""
-
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A chunk that passed: what it holds, and the file's mark (size, mtime_ns, inode) when it was read."""
+    """A chunk that passed: how many frames it holds, and its file's mark when it was read."""
 
     piece: Piece
     frames: int
-    digest: Digest
-    packets: Digest
     mark: Mark
 
 
@@ -72,37 +60,24 @@ class Reference:
         return self.header is not None
 
 
-def preflight(pieces: Sequence[Piece], settings: JoinSettings) -> Plan:
+def preflight(pieces: Sequence[Piece], marks: Sequence[Mark], settings: JoinSettings) -> Plan:
     """Read every chunk and check that they make one video. Raises StitchError for the first that does not fit."""
-    if not pieces:
-        raise StitchError("nothing to join", hint="A join needs at least one chunk.")
     _check_ranges(pieces)
-    marks = [mark_of(piece) for piece in pieces]
     reference = _reference(pieces[0], settings)
     delay = 0
     chunks = []
-    with ThreadPoolExecutor(1, "helios-hash") as pool:
-        for piece, mark in zip(pieces, marks, strict=True):
-            digest = _digest(piece, mark, pool)
-            frames, packets, chunk_delay = _read(piece, reference)
-            delay = max(delay, chunk_delay)
-            chunks.append(Checked(piece, frames, _check_digest(piece, digest.result()), packets, mark))
+    for piece, mark in zip(pieces, marks, strict=True):
+        walk = _read(piece, reference)
+        delay = max(delay, walk.delay)
+        chunks.append(Checked(piece, walk.count, mark))
     return Plan(reference.clock, reference.full, delay, reference.quick, tuple(chunks))
 
 
-def mark_of(piece: Piece) -> Mark:
-    """The file's size, mtime_ns and inode. Raises StitchError where it is not a regular file with something in it."""
-    try:
-        found = os.lstat(piece.path)
-    except OSError as error:
-        raise StitchError(f"{piece.name} ({piece.path}): {error.strerror}", hint="Render the chunk again.") from error
-    if stat.S_ISLNK(found.st_mode):
-        refuse(piece, "a link, expected a regular file", "A chunk that points elsewhere is never followed.")
-    if not stat.S_ISREG(found.st_mode):
-        refuse(piece, "not a regular file")
-    if not found.st_size:
-        refuse(piece, "empty", "Render the chunk again.")
-    return found.st_size, found.st_mtime_ns, found.st_ino
+def marks_of(pieces: Sequence[Piece]) -> list[Mark]:
+    """The files' marks. Raises StitchError where there is no piece, or one is not a regular file with something in it."""
+    if not pieces:
+        raise StitchError("nothing to join", hint="A join needs at least one chunk.")
+    return [mark_of(piece) for piece in pieces]
 
 
 def _check_ranges(pieces: Sequence[Piece]) -> None:
@@ -119,8 +94,8 @@ def _check_ranges(pieces: Sequence[Piece]) -> None:
 
 
 def _reference(piece: Piece, settings: JoinSettings) -> Reference:
-    with _opened(piece) as container:
-        stream = _one_stream(piece, container)
+    with opened(piece) as container:
+        stream = one_stream(piece, container)
         full = Layout.of(stream)
         quick = can_be_quick(container, full)
         fps = settings.fps or _rate(stream)
@@ -128,54 +103,31 @@ def _reference(piece: Piece, settings: JoinSettings) -> Reference:
         refuse(piece, "names no frame rate", "Give the job its fps.")
     if not quick:
         return Reference(piece.name, Clock.of(fps), full, None)
-    with _opened(piece, quick=True) as container:
-        header = Layout.of(_one_stream(piece, container))
+    with opened(piece, quick=True) as container:
+        header = Layout.of(one_stream(piece, container))
     return Reference(piece.name, Clock.of(fps), full, header if header.extradata == full.extradata else None)
-
-
-@contextmanager
-def _opened(piece: Piece, *, quick: bool = False) -> Iterator[InputContainer]:
-    try:
-        with open_media(piece.path, name=piece.file, quick=quick) as container:
-            yield container
-    except OutputError as error:
-        raise StitchError(f"{piece.name}: {error.message}", hint="Render the chunk again.") from error
-
-
-def _one_stream(piece: Piece, container: InputContainer) -> VideoStream:
-    streams = container.streams
-    if len(streams.video) != 1 or len(streams) != 1:
-        kinds = ", ".join(stream.type for stream in streams) or "none"
-        refuse(
-            piece,
-            f"streams are {kinds}; expected one video stream",
-            "Map the picture alone into every chunk (-map 0:v:0).",
-        )
-    if streams.video[0].codec_context is None:
-        refuse(piece, "its codec is unknown to the media library")
-    return streams.video[0]
 
 
 def _rate(stream: VideoStream) -> Fraction | None:
     return snap(stream.average_rate or stream.guessed_rate)
 
 
-def _read(piece: Piece, reference: Reference) -> tuple[int, Digest, int]:
-    """Demux the chunk: frames, packet digest, decode delay."""
-    with _opened(piece, quick=reference.quick) as container:
-        stream = _one_stream(piece, container)
+def _read(piece: Piece, reference: Reference) -> FrameWalk:
+    """Demux the chunk without keeping anything of it."""
+    with opened(piece, quick=reference.quick) as container:
+        stream = one_stream(piece, container)
         here = Layout.of(stream)
         if here != (reference.header or reference.full):
             _refuse_layout(piece, reference, here)
-        walk, packets = _walk(piece, container, stream, reference.clock.fps)
+        walk = _walk(piece, container, stream, reference.clock.fps)
         _check_count(piece, stream, walk, reference)
-    return walk.count, packets.value(), walk.delay
+    return walk
 
 
 def _refuse_layout(piece: Piece, reference: Reference, here: Layout) -> NoReturn:
     """Say what differs, in the words of a decoder where a header alone does not tell."""
-    with _opened(piece) as container:
-        full = Layout.of(_one_stream(piece, container))
+    with opened(piece) as container:
+        full = Layout.of(one_stream(piece, container))
     found = full.difference(reference.full)
     if found is None and reference.header is not None:
         found = here.difference(reference.header)
@@ -184,10 +136,7 @@ def _refuse_layout(piece: Piece, reference: Reference, here: Layout) -> NoReturn
     refuse(piece, f"{name} is {value}, but {expected} in {reference.name}", hint)
 
 
-def _walk(
-    piece: Piece, container: InputContainer, stream: VideoStream, fps: Fraction
-) -> tuple[FrameWalk, PacketDigest]:
-    packets = PacketDigest()
+def _walk(piece: Piece, container: InputContainer, stream: VideoStream, fps: Fraction) -> FrameWalk:
     walk: FrameWalk | None = None
     for packet in container.demux(stream):
         pts = packet.pts
@@ -206,10 +155,9 @@ def _walk(
             walk.place(pts)
         except OffGridError as error:
             _refuse_time(piece, stream, fps, error)
-        packets.add(packet)
     if walk is None:
         refuse(piece, "no frames", "Render the chunk again.")
-    return walk, packets
+    return walk
 
 
 def _first(piece: Piece, is_key: bool, stream: VideoStream, pts: int, fps: Fraction) -> FrameWalk:
@@ -248,19 +196,9 @@ def _check_count(piece: Piece, stream: VideoStream, walk: FrameWalk, reference: 
         refuse(piece, f"{walk.count} frames, expected {piece.frames}", hint)
 
 
-def _digest(piece: Piece, mark: Mark, pool: ThreadPoolExecutor) -> Future[Digest]:
-    if mark[0] >= _THREAD_FROM:
-        return pool.submit(digest_file, piece.path)
-    done: Future[Digest] = Future()
-    done.set_result(digest_file(piece.path))
-    return done
-
-
-def _check_digest(piece: Piece, digest: Digest) -> Digest:
-    if piece.digest is not None and digest != piece.digest:
-        refuse(
-            piece,
-            f"sha256 is {digest}, recorded as {piece.digest}",
-            "The file changed after it was made, or chunks were swapped: render it again.",
-        )
-    return digest
+def check_digests(pieces: Sequence[Piece], digests: Sequence[Digest | None]) -> None:
+    """Each file's bytes must be those on record. Raises StitchError."""
+    for piece, digest in zip(pieces, digests, strict=True):
+        if piece.digest is not None and digest != piece.digest:
+            hint = "The file changed after it was made, or chunks were swapped: render it again."
+            refuse(piece, f"sha256 is {digest}, recorded as {piece.digest}", hint)

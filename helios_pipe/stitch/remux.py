@@ -6,10 +6,12 @@ import os
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
-from helios_pipe.media.container import open_media
 from helios_pipe.stitch.model import JoinSettings, refuse
-from helios_pipe.stitch.preflight import Plan, mark_of
+from helios_pipe.stitch.packets import PacketRuns
+from helios_pipe.stitch.preflight import Plan
+from helios_pipe.stitch.source import mark_of, opened
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -27,6 +29,10 @@ MUXERS = {
     ".nut": "nut",
 }
 _BOXED = frozenset({"mp4", "mov"})
+_INDEX_BASE, _INDEX_PER_FRAME = 1 << 16, 36
+"""Bytes of an MP4 index at most: what does not depend on the length, tags included; and for each frame its size (4), shift (8),
+key frame (4), and, were it a chunk of its own, its place (8) and its run (12)."""
+_LARGE = 32 << 20
 _VOLATILE = frozenset(
     {"encoder", "creation_time", "major_brand", "minor_version", "compatible_brands", "vendor_id", "duration"}
 )
@@ -42,15 +48,20 @@ def muxer_for(output: Path) -> str:
     return muxer
 
 
-def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> None:
-    """Write all chunks into `target`, one open at a time. Raises StitchError; what it wrote by then stays there."""
+def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[Digest]:
+    """Write all chunks into `target`, one open at a time. Gives the digest of each chunk's packets. Raises StitchError; what
+    it wrote by then stays there."""
     import av
 
     try:
-        with av.open(
-            "file:" + os.path.abspath(target), "w", format=muxer, container_options=_options(plan, muxer, settings)
-        ) as container:
-            _write(plan, container, muxer, settings)
+        with (
+            av.open(
+                "file:" + os.path.abspath(target), "w", format=muxer, container_options=_options(plan, muxer, settings)
+            ) as container,
+            PacketRuns() as runs,
+        ):
+            _write(plan, container, runs, muxer, settings)
+            return runs.digests()
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", "") or str(error)
         raise StitchError(
@@ -66,23 +77,32 @@ def _options(plan: Plan, muxer: str, settings: JoinSettings) -> dict[str, str]:
         options["video_track_timescale"] = str(scale)
         options["movie_timescale"] = str(scale * -(-1000 // scale))
         if settings.faststart:
-            options["movflags"] = "+faststart"
+            options |= _index_first(plan)
     elif muxer == "mpegts":
         options["mpegts_copyts"] = "1"
     return options
 
 
-def _write(plan: Plan, container: OutputContainer, muxer: str, settings: JoinSettings) -> None:
+def _index_first(plan: Plan) -> dict[str, str]:
+    """How the index comes to stand before the frames. A large file has the place kept free from the beginning, which spares
+    moving all that was written; where that would waste a hundredth of it, the muxer moves."""
+    most = _INDEX_BASE + len(plan.layout.extradata) + _INDEX_PER_FRAME * plan.frames
+    total = sum(chunk.mark[0] for chunk in plan.chunks)
+    return {"moov_size": str(most)} if total >= _LARGE and most * 100 <= total else {"movflags": "+faststart"}
+
+
+def _write(plan: Plan, container: OutputContainer, runs: PacketRuns, muxer: str, settings: JoinSettings) -> None:
     out: VideoStream | None = None
     first = 0
     for chunk in plan.chunks:
         if mark_of(chunk.piece) != chunk.mark:
             refuse(chunk.piece, "changed while it was being joined")
         # The first chunk is the stream's template: it is opened with a decoder, which knows more than the header.
-        with open_media(chunk.piece.path, name=chunk.piece.file, quick=plan.quick and out is not None) as source:
+        with opened(chunk.piece, quick=plan.quick and out is not None) as source:
             if out is None:
                 out = _add_stream(container, source, plan, muxer, settings)
-            first = _copy(source, container, out, plan, first)
+            first = _copy(source, container, out, runs, plan, first)
+            runs.end_run()
 
 
 def _add_stream(
@@ -107,7 +127,9 @@ def _kept(metadata: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in metadata.items() if name.lower() not in _VOLATILE}
 
 
-def _copy(source: InputContainer, container: OutputContainer, out: VideoStream, plan: Plan, first: int) -> int:
+def _copy(
+    source: InputContainer, container: OutputContainer, out: VideoStream, runs: PacketRuns, plan: Plan, first: int
+) -> int:
     """Copy one chunk's packets, the first of which is decoded as number `first`. Returns the next chunk's."""
     stream = source.streams.video[0]
     assert stream.time_base is not None
@@ -115,7 +137,7 @@ def _copy(source: InputContainer, container: OutputContainer, out: VideoStream, 
     ratio = stream.time_base * plan.clock.fps
     num, den = 2 * ratio.numerator, 2 * ratio.denominator
     half, base, order = ratio.denominator, None, first
-    mux = container.mux_one
+    mux, keep = container.mux_one, runs.add
     for packet in source.demux(stream):
         pts = packet.pts
         if pts is None:
@@ -128,5 +150,6 @@ def _copy(source: InputContainer, container: OutputContainer, out: VideoStream, 
         packet.duration = per
         packet.time_base = tick
         mux(packet)
+        keep(packet)
         order += 1
     return order
