@@ -104,6 +104,8 @@ def _names(top: Section, key: str) -> tuple[str, ...]:
     for index, name in top.items(key):
         if not VARIABLE.match(name):
             top.error(f"{name!r} is no name of a variable, expected {VARIABLE_RULE}", key, index)
+        elif key == "secrets" and name in (top.get("pass_env") or ()):
+            top.error(f"{name!r} is in 'pass_env' too, expected it in one of them", key, index)
         found[name] = None
     return tuple(found)
 

@@ -15,12 +15,13 @@ from helios_pipe.manifest.patterns import Matcher
 from helios_pipe.manifest.problems import Report
 from helios_pipe.manifest.suggest import advice
 from helios_pipe.manifest.template import Template
+from helios_pipe.manifest.workspace import check_workspace
 
 
 def check_manifest(manifest: Manifest, data: Mapping[str, Any], report: Report) -> Manifest:
     """Note all that is wrong between the parts of the manifest; returns it with every stitch's method settled."""
     by_name = {job.name: job for job in manifest.jobs}
-    needs = {job.name: list(_references(job)) for job in manifest.jobs}
+    needs = {job.name: list(_references(job, report)) for job in manifest.jobs}
     declared = data.get("jobs")
     known = {*by_name, *(declared if isinstance(declared, dict) else ())}
     families = _families(manifest)
@@ -29,12 +30,10 @@ def check_manifest(manifest: Manifest, data: Mapping[str, Any], report: Report) 
         _check_references(needs[job.name], known, families, report)
         _check_adapters(job, manifest, report)
         _check_env(job.env, (*job.where, "env"), manifest, report)
-        _check_input_places(job, by_name, report)
+        check_workspace(job, by_name, report)
     for cycle, where in find_cycles(needs):
         report.error(where, f"the jobs need each other: {' -> '.join(cycle)}")
     _check_env(manifest.env, ("env",), manifest, report)
-    for name in set(manifest.secrets) & set(manifest.pass_env):
-        report.error(("secrets",), f"{name!r} is in 'pass_env' too, expected it in one of them")
     manifest = replace(manifest, jobs=tuple(settle_method(job, by_name, data) for job in manifest.jobs))
     by_name = {job.name: job for job in manifest.jobs}
     for job in manifest.jobs:
@@ -44,9 +43,10 @@ def check_manifest(manifest: Manifest, data: Mapping[str, Any], report: Report) 
     return manifest
 
 
-def _references(job: Job) -> Iterator[tuple[str, MarkPath]]:
-    for reference in job.job_inputs:
-        yield reference.job, (*job.where, "inputs")
+def _references(job: Job, report: Report) -> Iterator[tuple[str, MarkPath]]:
+    entries = report.marks.entries((*job.where, "inputs"), mappings=True)
+    for reference, where in zip(job.job_inputs, entries, strict=False):
+        yield reference.job, (*where, "job")
     if job.stitch:
         for index, name in enumerate(job.stitch.sources):
             yield name, (*job.where, "stitch", "from", index)
@@ -94,31 +94,6 @@ def _check_env(env: Mapping[str, str], where: MarkPath, manifest: Manifest, repo
         for key, names in (("pass_env", manifest.pass_env), ("secrets", manifest.secrets)):
             if name in names:
                 report.error((*where, name), f"{name!r} is in {key!r} too: expected it set here or passed through")
-
-
-def _check_input_places(job: Job, by_name: Mapping[str, Job], report: Report) -> None:
-    seen: dict[str, str] = {}
-    for reference in job.job_inputs:
-        place = (
-            reference.path
-            or f"jobs/{reference.job}/{basename((final_output(by_name.get(reference.job)) or '').rstrip('/'))}"
-        )
-        if place in seen:
-            report.error(
-                (*job.where, "inputs"), f"{place!r} is the place of {seen[place]!r} and {reference.job!r}: use 'as'"
-            )
-        elif place in job.inputs:
-            report.error(
-                (*job.where, "inputs"), f"{place!r} is the place of a file and of job {reference.job!r}: use 'as'"
-            )
-        seen[place] = reference.job
-
-
-def final_output(job: Job | None) -> str | None:
-    """The path that the job puts out, None where it keeps its chunks in the cache."""
-    if job is None:
-        return None
-    return job.output or (job.stitch.output if job.stitch else None)
 
 
 def _commands(job: Job) -> Iterator[tuple[tuple[Template, ...], MarkPath]]:

@@ -14,29 +14,34 @@ from helios_pipe.manifest.build import build_manifest
 from helios_pipe.manifest.check import check_manifest
 from helios_pipe.manifest.helios import is_job
 from helios_pipe.manifest.helios_import import manifest_of_job
+from helios_pipe.manifest.inputs import find_unmatched
 from helios_pipe.manifest.model import Manifest
 from helios_pipe.manifest.problems import FatalProblemError, ManifestError, Problem, Report
 from helios_pipe.manifest.schema import KNOWN_VERSIONS, check_shape, describe, spell_versions
 from helios_pipe.manifest.yaml12 import MAX_BYTES, parse_document
 
 
-def load_manifest(path: Path, overrides: Mapping[str, str] | None = None) -> Manifest:
+def load_manifest(path: Path, overrides: Mapping[str, str] | None = None, *, look: bool = False) -> Manifest:
     """The manifest in the file, checked, with `overrides` (`--set NAME=text`) in the place of its variables.
 
-    Reads the file, and looks whether folders on the way to outputs are links; runs and writes nothing. Raises ManifestError
-    with every problem that was found.
+    Reads the file, and looks whether folders on the way to outputs are links; with `look`, also whether every input that
+    no chunk's number is part of has a match. Runs and writes nothing. Raises ManifestError with every problem that was found.
     """
     report = Report(str(path))
     content = _read(path)
     with _no_collector():
         try:
             manifest = _manifest(path, content, overrides or {}, report)
+            if manifest is not None and look:
+                find_unmatched(manifest, report)
         except FatalProblemError:
             raise ManifestError(report.errors) from None
-    return replace(manifest, warnings=report.rendered_warnings())
+    report.raise_if_any()
+    assert manifest is not None  # what is no manifest has problems
+    return replace(manifest, shown=str(path), warnings=report.rendered_warnings())
 
 
-def _manifest(path: Path, content: bytes, overrides: Mapping[str, str], report: Report) -> Manifest:
+def _manifest(path: Path, content: bytes, overrides: Mapping[str, str], report: Report) -> Manifest | None:
     document = parse_document(content, report)
     report.marks = document.marks
     data = document.data
@@ -45,20 +50,13 @@ def _manifest(path: Path, content: bytes, overrides: Mapping[str, str], report: 
         raise FatalProblemError
     place = Path(os.path.abspath(path))
     if is_job(data):
-        job = manifest_of_job(place, data, report)
         if overrides:
             report.error((), f"--set {next(iter(overrides))}: a Helios job has no variables")
-        return _checked(job, {}, report)
+        job = manifest_of_job(place, data, report)
+        return check_manifest(job, {}, report) if job is not None else None
     _check_version(data, report)
     check_shape(data, report)
-    return _checked(build_manifest(place, data, overrides, report), data, report)
-
-
-def _checked(manifest: Manifest | None, data: dict[str, Any], report: Report) -> Manifest:
-    checked = check_manifest(manifest, data, report) if manifest is not None else None
-    report.raise_if_any()
-    assert checked is not None  # there is something wrong with what is no manifest
-    return checked
+    return check_manifest(build_manifest(place, data, overrides, report), data, report)
 
 
 def _check_version(data: dict[str, Any], report: Report) -> None:

@@ -52,6 +52,13 @@ class MarkTree(Mapping[MarkPath, tuple[int, int]]):
         mark = self._find(where)
         return mark[2] if mark is not None and isinstance(mark[2], str) else None
 
+    def entries(self, where: MarkPath, *, mappings: bool) -> list[MarkPath]:
+        """The places in a list of what is a mapping, or of what is not."""
+        mark = self._find(where)
+        branch = mark[2] if mark else None
+        below: list[Mark] = branch if isinstance(branch, list) else []
+        return [(*where, index) for index, entry in enumerate(below) if isinstance(entry[2], dict) is mappings]
+
     def _find(self, where: MarkPath) -> Mark | None:
         mark: Mark | None = self._root
         for step in where:

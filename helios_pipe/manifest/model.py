@@ -155,7 +155,8 @@ class CacheConfig:
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What was asked. `jobs` are in the order of the document, matrix combinations expanded in order; `root` is the folder
-    that all paths are relative to; `warnings` are rendered problems that do not stop a run."""
+    that all paths are relative to; `warnings` are rendered problems that do not stop a run; `shown` is the file as the
+    request named it."""
 
     path: Path
     root: Path
@@ -170,6 +171,7 @@ class Manifest:
     cache: CacheConfig = CacheConfig()
     marks: Marks = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    shown: str = ""
 
     def job(self, name: str) -> Job:
         """The job of that name. Raises KeyError."""

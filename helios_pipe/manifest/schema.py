@@ -176,6 +176,8 @@ def _say(error: ValidationError, where: MarkPath) -> str:
             return f"{value!r} is unknown, {advice(str(value), expected)}"
         case "const":
             return f"is {describe(value)}, expected {expected!r}"
+        case "minimum" if where[-1:] == ("frames",):
+            return f"an empty range (a count of {value}), expected at least one frame"
         case "minimum":
             return f"is {value}, expected {expected} or more"
         case "exclusiveMinimum":

@@ -23,17 +23,20 @@ CHUNK = FRAMES | {"chunk.index"}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A kind of text and the names that stay open in it."""
+    """A kind of text and the names that stay open in it. `home` is where the frame numbers mean something, where that is
+    not plain from the name."""
 
     what: str
     names: frozenset[str] = frozenset()
+    home: str = ""
 
 
+_WITH = "a chunk that says its 'frames'"
 TEXT = Place("here")
 CHUNK_COMMAND = Place("in a chunk's command", CHUNK | {"output"})
-BARE_CHUNK_COMMAND = Place("in the command of a chunk without 'frames'", frozenset({"chunk.index", "output"}))
+BARE_CHUNK_COMMAND = Place("in the command of a chunk without 'frames'", frozenset({"chunk.index", "output"}), _WITH)
 CHUNK_INPUT = Place("in a chunk's inputs", CHUNK)
-BARE_CHUNK_INPUT = Place("in the inputs of a chunk without 'frames'", frozenset({"chunk.index"}))
+BARE_CHUNK_INPUT = Place("in the inputs of a chunk without 'frames'", frozenset({"chunk.index"}), _WITH)
 COMMAND = Place("in a job's command", frozenset({"output"}))
 STITCH_COMMAND = Place("in a stitch's command", frozenset({"output", "inputs", "inputs_list"}))
 
@@ -122,9 +125,8 @@ class Scope:
             if isinstance(part, str):
                 continue
             if part.name in _HOMES and part.name not in place.names and part.name not in self._values:
-                raise TemplateError(
-                    f"{{{part.name}}} means nothing {place.what}, it exists only in {_HOMES[part.name]}"
-                )
+                home = place.home if part.name in FRAMES and place.home else _HOMES[part.name]
+                raise TemplateError(f"{{{part.name}}} means nothing {place.what}, it exists only in {home}")
             if part.spec and part.name in _NO_SPEC:
                 raise TemplateError(f"{part} takes no format, expected {{{part.name}}}")
             if part.spec and part.name in CHUNK:

@@ -74,6 +74,7 @@ def _audio(stitch: Section) -> str | JobInput | None:
     problem = literal_problem(text) if text is not None else None
     if problem:
         stitch.error(problem, "audio")
+        return None
     return text
 
 

@@ -1,0 +1,81 @@
+"""Inputs that are not there, said where the manifest asks for them. Looks into folders, reads no file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from posixpath import join, split
+
+from helios_pipe.errors import UsageError
+from helios_pipe.manifest.globs import expand
+from helios_pipe.manifest.marks import MarkTree
+from helios_pipe.manifest.model import Job, Manifest, MarkPath
+from helios_pipe.manifest.patterns import parse_pattern
+from helios_pipe.manifest.problems import ManifestError, Report
+from helios_pipe.manifest.suggest import nearest
+
+
+def find_unmatched(manifest: Manifest, report: Report) -> None:
+    """Note every input without a match, of those that are known before the range is cut."""
+    unmatched: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for job in manifest.jobs:
+        for patterns, where in _asked(job):
+            if patterns not in unmatched:
+                try:
+                    unmatched[patterns] = expand(manifest.root, patterns).unmatched
+                except UsageError as error:
+                    report.error(where, str(error))
+                    unmatched[patterns] = ()
+            _note(manifest, patterns, unmatched[patterns], where, report)
+
+
+def missing_inputs(
+    manifest: Manifest, job: Job, unmatched: Sequence[str], where: MarkPath | None = None
+) -> ManifestError:
+    """The error for inputs of the job that turned out to have no match; `where` is the list that asks for them (default:
+    the job's `inputs`)."""
+    marks = manifest.marks if isinstance(manifest.marks, MarkTree) else MarkTree()
+    report = Report(manifest.shown or str(manifest.path), marks)
+    _note(manifest, job.inputs, unmatched, where or (*job.where, "inputs"), report)
+    return ManifestError(report.errors)
+
+
+def _asked(job: Job) -> Iterator[tuple[tuple[str, ...], MarkPath]]:
+    yield job.inputs, (*job.where, "inputs")
+    if job.stitch and isinstance(job.stitch.audio, str):
+        yield (job.stitch.audio,), (*job.where, "stitch", "audio")
+    groups = [(job.chunk.inputs, (*job.where, "chunk", "inputs"))] if job.chunk else []
+    groups += [(chunk.inputs, (*job.where, "chunks", index, "inputs")) for index, chunk in enumerate(job.chunks)]
+    for templates, where in groups:
+        if templates and all(template.constant for template in templates):
+            yield tuple(template.fill({}) for template in templates), where
+
+
+def _note(
+    manifest: Manifest, patterns: tuple[str, ...], unmatched: Sequence[str], where: MarkPath, report: Report
+) -> None:
+    for pattern in unmatched:
+        places = report.marks.entries(where, mappings=False)
+        index = patterns.index(pattern) if pattern in patterns else len(places)
+        at = places[index] if index < len(places) else where
+        report.error(at, _say(manifest, pattern))
+
+
+def _say(manifest: Manifest, pattern: str) -> str:
+    literal = parse_pattern(pattern).literal
+    if literal is None:
+        return f"{pattern!r} matches no file, expected a glob of files below the manifest's folder"
+    if os.path.isdir(os.path.join(manifest.root, literal)):
+        return f"the folder {pattern!r} holds no file, expected at least one"
+    folder, name = split(literal)
+    near = nearest(name, _names(os.path.join(manifest.root, folder)))
+    return f"there is no file {pattern!r}, " + (
+        f"did you mean {join(folder, near)!r}?" if near else "expected it there"
+    )
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
