@@ -9,6 +9,7 @@ from typing import Any
 
 from helios_pipe.manifest.cycles import find_cycles
 from helios_pipe.manifest.joins import check_join, settle_method
+from helios_pipe.manifest.lint import lint_job
 from helios_pipe.manifest.model import Job, JobInput, Manifest, MarkPath
 from helios_pipe.manifest.outputs import check_outputs
 from helios_pipe.manifest.patterns import Matcher
@@ -39,6 +40,7 @@ def check_manifest(manifest: Manifest, data: Mapping[str, Any], report: Report) 
     for job in manifest.jobs:
         check_join(job, by_name, report)
         _warn_of_tools(job, manifest, report)
+        lint_job(job, report)
     check_outputs(manifest, report)
     return manifest
 

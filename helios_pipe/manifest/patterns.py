@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+_PLAIN = re.compile(r"[^*?\[\\!./\0][^*?\[\\/\0]*(?:/[^*?\[\\./\0][^*?\[\\/\0]*)*\Z")
+"""Most paths: no wildcard, no escape, no part that begins with a dot. They need no closer look."""
 _WILD = re.compile(r"(?<!\\)(?:\\\\)*(?:[*?]|\[.)")
 _SPECIAL = re.compile(r"[*?\[\\]|^!")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -36,6 +38,8 @@ class Pattern:
 
 def parse_pattern(text: str) -> Pattern:
     """The pattern that `text` spells. Expects one without a `pattern_problem`."""
+    if _PLAIN.match(text):
+        return Pattern(text, tuple(text.split("/")), text)
     excludes = text.startswith("!")
     body = text[1:] if excludes else text
     folder_only = body.endswith("/")
@@ -50,6 +54,8 @@ def parse_pattern(text: str) -> Pattern:
 
 def pattern_problem(text: str) -> str | None:
     """What is wrong with an input's pattern, None where nothing is."""
+    if _PLAIN.match(text):
+        return None
     body = text.removeprefix("!")
     if "\0" in text:
         return "a path with a NUL byte, which no file can have"
