@@ -191,6 +191,9 @@ class Loop:
                 self._touched.append(task.work)
         for task, outcome in settled.failed:
             self._failed(task, outcome)
+        for message in batch:
+            if message.outcome.digest is None:
+                self._around.pool_of(message.task).failure_handled()
 
     def _failed(self, task: Task, outcome: Outcome) -> None:
         failure = outcome.failure or FailureClass.COMMAND

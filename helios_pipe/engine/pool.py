@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 
 from helios_pipe.action.model import Step
 from helios_pipe.engine.work import Task
@@ -44,6 +44,7 @@ class Pool:
         self._announce = announce
         self._inbox: SimpleQueue[tuple[Task, Step, int] | None] = SimpleQueue()
         self._threads: list[Thread] = []
+        self._handled = Semaphore(0)
 
     @property
     def room(self) -> int:
@@ -71,8 +72,13 @@ class Pool:
             if item is not None:
                 back.append(item[0])
 
+    def failure_handled(self) -> None:
+        """The loop has decided what a failure means: its slot may go on."""
+        self._handled.release()
+
     def close(self) -> None:
         """End the slots when they are through, and give back what the runner holds."""
+        self._handled.release(max(1, len(self._threads)))
         for _ in self._threads:
             self._inbox.put(None)
         for thread in self._threads:
@@ -85,10 +91,16 @@ class Pool:
             task, step, attempt = item
             if self._announce:
                 self._told.put(Started(task))
-            try:
-                self._told.put(Ended(task, self._runner.run(step, attempt, self.cancel)))
-            except HeliosPipeError as error:
-                kind = FailureClass.INFRASTRUCTURE if error.retryable else FailureClass.FATAL
-                self._told.put(Ended(task, Outcome(failure=kind, reason=str(error)), None))
-            except BaseException as error:  # noqa: BLE001 - a slot must not die in silence: the loop raises it
-                self._told.put(Ended(task, Outcome(failure=FailureClass.FATAL, reason=repr(error)), error))
+            ended = self._try(task, step, attempt)
+            self._told.put(ended)
+            if ended.outcome.digest is None:
+                self._handled.acquire()  # the first failure may be the last thing that is done
+
+    def _try(self, task: Task, step: Step, attempt: int) -> Ended:
+        try:
+            return Ended(task, self._runner.run(step, attempt, self.cancel))
+        except HeliosPipeError as error:
+            kind = FailureClass.INFRASTRUCTURE if error.retryable else FailureClass.FATAL
+            return Ended(task, Outcome(failure=kind, reason=str(error)))
+        except BaseException as error:  # noqa: BLE001 - a slot must not die in silence: the loop raises it
+            return Ended(task, Outcome(failure=FailureClass.FATAL, reason=repr(error)), error)

@@ -44,7 +44,7 @@ class JoinRunner:
         fps = settings.get("fps")
         target = Path(self._blobs.temp_path() + str(settings.get("container") or ""))
         pieces = [
-            Piece(self._blobs.locate(part.digest), part.node, part.frames, part.digest, part.start)
+            Piece(self._blobs.locate(part.digest), part.node, part.frames, part.digest, part.start, part.step, part.name)
             for part in step.parts
         ]
         try:
