@@ -67,6 +67,7 @@ class Project:
         self.log = root.parent / f"{root.name}.log"
         self.gate = root.parent / f"{root.name}.gate"
         self.env: dict[str, str] = {}
+        self._background: list[subprocess.Popen[str]] = []
         root.mkdir(parents=True, exist_ok=True)
 
     # -- files
@@ -123,7 +124,7 @@ class Project:
             text=True,
             timeout=LIMIT_S,
         )
-        return Run(done.returncode, done.stdout, done.stderr)
+        return _ended(done.returncode, done.stdout, done.stderr)
 
     def run(self, *words: str | Path, manifest: str | Path = "render.yaml", cwd: Path | None = None) -> Run:
         """`helios-pipe run MANIFEST --json`, which has to end well."""
@@ -150,9 +151,11 @@ class Project:
             text=True,
             start_new_session=True,
         )
+        self._background.append(process)
         try:
             yield process
         finally:
+            self._background.remove(process)
             self.gate.touch()
             end(process)
             for stream in (process.stdout, process.stderr):
@@ -162,7 +165,7 @@ class Project:
     def finish(self, process: subprocess.Popen[str]) -> Run:
         """What a command that runs in the background came to."""
         stdout, stderr = process.communicate(timeout=LIMIT_S)
-        return Run(process.returncode, stdout, stderr)
+        return _ended(process.returncode, stdout, stderr)
 
     # -- the kit's renderer
 
@@ -205,9 +208,12 @@ class Project:
         return sorted(lines, key=lambda line: int(line.partition("+")[0]))
 
     def wait_for(self, word: str, count: int = 1) -> list[str]:
-        """Wait until renderers noted `word` so many times; their notes."""
+        """Wait until renderers noted `word` so many times; their notes. A command in the background that ends meanwhile
+        fails the test."""
         deadline = time.monotonic() + LIMIT_S
         while len(lines := self.log_lines(word)) < count:
+            for process in self._background:
+                assert process.poll() is None, str(self.finish(process))
             assert time.monotonic() < deadline, f"no {word!r} in the log after {LIMIT_S} s"
             time.sleep(0.01)
         return lines
@@ -223,6 +229,12 @@ class Project:
         while orphans := self.orphans():
             assert time.monotonic() < deadline, f"{orphans} live after {LIMIT_S} s"
             time.sleep(0.01)
+
+
+def _ended(exit_code: int, stdout: str, stderr: str) -> Run:
+    run = Run(exit_code, stdout, stderr)
+    assert "Traceback (most recent call last)" not in stderr, str(run)
+    return run
 
 
 def alive(pid: int) -> bool:
