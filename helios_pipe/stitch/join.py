@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate, count
 from pathlib import Path
 
 from helios_pipe.digest import Digest
-from helios_pipe.errors import StitchError
+from helios_pipe.errors import StitchError, ToolError
+from helios_pipe.stitch.ffmpeg import concat, find_ffmpeg
 from helios_pipe.stitch.model import STITCH_VERSION, Joined, JoinedChunk, JoinSettings, Piece
+from helios_pipe.stitch.muxers import muxer_for
 from helios_pipe.stitch.packets import FileDigests, combined
 from helios_pipe.stitch.postcheck import postcheck
 from helios_pipe.stitch.preflight import Plan, check_digests, marks_of, preflight
-from helios_pipe.stitch.remux import muxer_for, remux
+from helios_pipe.stitch.remux import UnwritableError, remux
 
-__all__ = ["STITCH_VERSION", "JoinSettings", "Joined", "JoinedChunk", "Piece", "RemuxStitcher", "join"]
+__all__ = [
+    "STITCH_VERSION",
+    "FfmpegStitcher",
+    "JoinSettings",
+    "Joined",
+    "JoinedChunk",
+    "Piece",
+    "RemuxStitcher",
+    "join",
+]
+
+Writer = Callable[[Plan, Path, str, JoinSettings], list[Digest]]
+"""Writes a plan's chunks into a file and gives the digest of each chunk's packets."""
 
 _DEFAULT = JoinSettings()
 
@@ -27,12 +42,16 @@ def join(pieces: Sequence[Piece], output: Path, settings: JoinSettings = _DEFAUL
     All or nothing: the output appears whole, after every check, in one rename; on any failure what stood there stays and
     nothing is left behind. Raises StitchError. Memory does not grow with the number or the size of the pieces.
     """
+    return _join(pieces, output, settings, _copy_packets)
+
+
+def _join(pieces: Sequence[Piece], output: Path, settings: JoinSettings, write: Writer) -> Joined:
     muxer = muxer_for(output)
     marks = marks_of(pieces)
     with FileDigests([piece.path if piece.digest else None for piece in pieces]) as digests:
         plan = preflight(pieces, marks, settings)
         with replacing(output) as scratch:
-            packets = remux(plan, scratch, muxer, settings)
+            packets = write(plan, scratch, muxer, settings)
             digest = postcheck(scratch, muxer, plan, packets)
             check_digests(pieces, digests.result())
             size = scratch.stat().st_size
@@ -48,6 +67,17 @@ def join(pieces: Sequence[Piece], output: Path, settings: JoinSettings = _DEFAUL
     )
 
 
+def _copy_packets(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[Digest]:
+    try:
+        return remux(plan, target, muxer, settings)
+    except UnwritableError as error:
+        try:
+            program = find_ffmpeg()
+        except ToolError:
+            raise error from None
+        return concat(program, plan, target, muxer, settings)
+
+
 def _chunks(plan: Plan, packets: Sequence[Digest]) -> tuple[JoinedChunk, ...]:
     firsts = accumulate((chunk.frames for chunk in plan.chunks), initial=0)
     rows = zip(plan.chunks, firsts, packets, strict=False)
@@ -59,21 +89,22 @@ def _chunks(plan: Plan, packets: Sequence[Digest]) -> tuple[JoinedChunk, ...]:
 @contextmanager
 def replacing(output: Path) -> Iterator[Path]:
     """A new name beside `output` to write to; renamed over it when the block ends well, removed otherwise."""
-    scratch = _scratch_name(output)
     try:
-        yield scratch
-        os.replace(scratch, output)
+        scratch = _scratch_name(output)
+        try:
+            yield scratch
+            os.replace(scratch, output)
+        finally:
+            scratch.unlink(missing_ok=True)
     except OSError as error:
         raise StitchError(f"{output}: {error.strerror or error}") from error
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _scratch_name(output: Path) -> Path:
     """A name of our own in the output's folder, taken by creating it."""
     output.parent.mkdir(parents=True, exist_ok=True)
     for attempt in count():
-        scratch = output.parent / f".{output.name[:60]}.{os.getpid()}-{attempt}.part"
+        scratch = output.parent / f".helios-{os.getpid()}-{attempt}.part"
         try:
             os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except FileExistsError:
@@ -91,3 +122,19 @@ class RemuxStitcher:
     def stitch(self, inputs: Sequence[Path], output: Path) -> None:
         """Join `inputs` in order into `output`. Raises StitchError; then what stood there stays."""
         join([Piece(path, path.name) for path in inputs], output, self._settings)
+
+
+class FfmpegStitcher:
+    """The VideoStitcher that users of Helios know: the ffmpeg program's concat demuxer, with every check around it.
+
+    `program` is the executable; by default the one on the PATH, else the one of the `ffmpeg` extra.
+    """
+
+    def __init__(self, program: str | None = None, settings: JoinSettings = _DEFAULT) -> None:
+        self._program = program
+        self._settings = settings
+
+    def stitch(self, inputs: Sequence[Path], output: Path) -> None:
+        """Join `inputs` in order into `output`. Raises StitchError, then what stood there stays; ToolError without ffmpeg."""
+        write = partial(concat, self._program or find_ffmpeg())
+        _join([Piece(path, path.name) for path in inputs], output, self._settings, write)

@@ -56,7 +56,7 @@ def _check(container: InputContainer, muxer: str, plan: Plan, digests: Sequence[
     stream = streams.video[0]
     reader = _Reader(stream, plan.clock, plan.frames, muxer)
     packets = reader.packets(container)
-    compare = _Comparison(plan, stream)
+    compare = _Comparison(plan, stream, muxer)
     for chunk, digest in zip(plan.chunks, digests, strict=True):
         compare.run(islice(packets, chunk.frames), chunk, digest)
     for _ in packets:
@@ -115,20 +115,22 @@ class _Reader:
 class _Comparison:
     """Holds what was written against what the chunks hold."""
 
-    def __init__(self, plan: Plan, written: VideoStream) -> None:
+    def __init__(self, plan: Plan, written: VideoStream, muxer: str) -> None:
         self._quick = plan.quick
         self._codec = plan.layout.codec
         self._length = length_bytes(self._codec, plan.layout.extradata)
         self._written_length = length_bytes(self._codec, written.codec_context.extradata or b"")
+        # MPEG-TS wants a delimiter before each picture, and gets it.
+        delimited = muxer == "mpegts" and plan.demuxer != "mpegts"
+        self._respelled = self._codec in ("h264", "hevc") and (delimited or self._length != self._written_length)
         self._buffer = bytearray()
 
     def run(self, written: Iterator[Packet[VideoStream]], chunk: Checked, digest: Digest) -> None:
         """The chunk's stretch of the joined file must be the chunk's packets. Raises StitchError."""
-        same_spelling = self._length == self._written_length
-        if same_spelling and chunk.mark[0] < _LARGE:
+        if not self._respelled and chunk.mark[0] < _LARGE:
             self._by_digest(written, chunk, digest)
             return
-        equal = self._same_bytes if same_spelling else self._same_pictures
+        equal = self._same_pictures if self._respelled else self._same_bytes
         for number, (after, before) in enumerate(zip_longest(written, packets_of(chunk.piece, quick=self._quick))):
             if after is None or before is None:
                 _wrong(f"the packets of {chunk.piece.name}", number, chunk.frames)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
+from helios_pipe.media.container import demuxer_for
 from helios_pipe.media.rates import is_standard, snap
 from helios_pipe.stitch.layout import Layout, can_be_quick
 from helios_pipe.stitch.model import JoinSettings, Piece, refuse
@@ -34,6 +35,7 @@ class Plan:
     """Chunks that fit together. `delay` is by how many frames decoding runs ahead of showing, at most, anywhere."""
 
     clock: Clock
+    demuxer: str
     layout: Layout
     delay: int
     quick: bool
@@ -63,14 +65,15 @@ class Reference:
 def preflight(pieces: Sequence[Piece], marks: Sequence[Mark], settings: JoinSettings) -> Plan:
     """Read every chunk and check that they make one video. Raises StitchError for the first that does not fit."""
     _check_ranges(pieces)
-    reference = _reference(pieces[0], settings)
+    reference = _reference(pieces, settings)
+    demuxer = demuxer_for(pieces[0].path, pieces[0].file)
     delay = 0
     chunks = []
     for piece, mark in zip(pieces, marks, strict=True):
         walk = _read(piece, reference)
         delay = max(delay, walk.delay)
         chunks.append(Checked(piece, walk.count, mark))
-    return Plan(reference.clock, reference.full, delay, reference.quick, tuple(chunks))
+    return Plan(reference.clock, demuxer, reference.full, delay, reference.quick, tuple(chunks))
 
 
 def marks_of(pieces: Sequence[Piece]) -> list[Mark]:
@@ -93,12 +96,15 @@ def _check_ranges(pieces: Sequence[Piece]) -> None:
         due = piece.start + piece.frames * piece.step if known and piece.start is not None and piece.frames else None
 
 
-def _reference(piece: Piece, settings: JoinSettings) -> Reference:
+def _reference(pieces: Sequence[Piece], settings: JoinSettings) -> Reference:
+    piece = pieces[0]
     with opened(piece) as container:
         stream = one_stream(piece, container)
         full = Layout.of(stream)
         quick = can_be_quick(container, full)
+        guess = snap(stream.guessed_rate)
         fps = settings.fps or _rate(stream)
+    fps = fps or _first_rate(pieces[1:]) or guess
     if fps is None:
         refuse(piece, "names no frame rate", "Give the job its fps.")
     if not quick:
@@ -109,7 +115,16 @@ def _reference(piece: Piece, settings: JoinSettings) -> Reference:
 
 
 def _rate(stream: VideoStream) -> Fraction | None:
-    return snap(stream.average_rate or stream.guessed_rate)
+    return snap(stream.average_rate)
+
+
+def _first_rate(pieces: Sequence[Piece]) -> Fraction | None:
+    """The rate of the first of them that knows it: a chunk of one frame may not, in a container that keeps no durations."""
+    for piece in pieces:
+        with opened(piece) as container:
+            if rate := _rate(one_stream(piece, container)):
+                return rate
+    return None
 
 
 def _read(piece: Piece, reference: Reference) -> FrameWalk:

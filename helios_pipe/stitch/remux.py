@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
 from helios_pipe.stitch.model import JoinSettings, refuse
+from helios_pipe.stitch.muxers import BOXED, muxer_options
 from helios_pipe.stitch.packets import PacketRuns
 from helios_pipe.stitch.preflight import Plan
 from helios_pipe.stitch.source import mark_of, opened
@@ -17,35 +18,14 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
 
-MUXERS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-    ".ts": "mpegts",
-    ".mts": "mpegts",
-    ".m2ts": "mpegts",
-    ".nut": "nut",
-}
-_BOXED = frozenset({"mp4", "mov"})
-_INDEX_BASE, _INDEX_PER_FRAME = 1 << 16, 36
-"""Bytes of an MP4 index at most: what does not depend on the length, tags included; and for each frame its size (4), shift (8),
-key frame (4), and, were it a chunk of its own, its place (8) and its run (12)."""
-_LARGE = 32 << 20
 _VOLATILE = frozenset(
     {"encoder", "creation_time", "major_brand", "minor_version", "compatible_brands", "vendor_id", "duration"}
 )
 """Tags that tell of the chunk's own file, not of the picture."""
 
 
-def muxer_for(output: Path) -> str:
-    """The muxer that the output's suffix asks for. Raises StitchError for one that we do not write."""
-    muxer = MUXERS.get(PurePath(output.name).suffix.lower())
-    if muxer is None:
-        known = ", ".join(MUXERS)
-        raise StitchError(f"{output.name}: no container is known by that suffix", hint=f"Known suffixes: {known}.")
-    return muxer
+class UnwritableError(StitchError):
+    """The library does not put this codec into this container. The ffmpeg program may."""
 
 
 def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[Digest]:
@@ -56,39 +36,24 @@ def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[
     try:
         with (
             av.open(
-                "file:" + os.path.abspath(target), "w", format=muxer, container_options=_options(plan, muxer, settings)
+                "file:" + os.path.abspath(target),
+                "w",
+                format=muxer,
+                container_options=muxer_options(plan, muxer, settings),
             ) as container,
             PacketRuns() as runs,
         ):
             _write(plan, container, runs, muxer, settings)
             return runs.digests()
-    except (av.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", "") or str(error)
-        raise StitchError(
-            f"{plan.layout.codec} could not be written as {muxer}: {reason}",
-            hint="Not every codec fits every container; .mkv takes most.",
-        ) from error
+    except av.FFmpegError as error:
+        raise _unwritable(plan, muxer, str(error.strerror)) from error
 
 
-def _options(plan: Plan, muxer: str, settings: JoinSettings) -> dict[str, str]:
-    options = {"fflags": "+bitexact"}
-    if muxer in _BOXED:
-        scale = plan.clock.timescale
-        options["video_track_timescale"] = str(scale)
-        options["movie_timescale"] = str(scale * -(-1000 // scale))
-        if settings.faststart:
-            options |= _index_first(plan)
-    elif muxer == "mpegts":
-        options["mpegts_copyts"] = "1"
-    return options
-
-
-def _index_first(plan: Plan) -> dict[str, str]:
-    """How the index comes to stand before the frames. A large file has the place kept free from the beginning, which spares
-    moving all that was written; where that would waste a hundredth of it, the muxer moves."""
-    most = _INDEX_BASE + len(plan.layout.extradata) + _INDEX_PER_FRAME * plan.frames
-    total = sum(chunk.mark[0] for chunk in plan.chunks)
-    return {"moov_size": str(most)} if total >= _LARGE and most * 100 <= total else {"movflags": "+faststart"}
+def _unwritable(plan: Plan, muxer: str, reason: str) -> UnwritableError:
+    return UnwritableError(
+        f"{plan.layout.codec} could not be written as {muxer}: {reason}",
+        hint="Not every codec fits every container; .mkv takes most.",
+    )
 
 
 def _write(plan: Plan, container: OutputContainer, runs: PacketRuns, muxer: str, settings: JoinSettings) -> None:
@@ -110,10 +75,13 @@ def _add_stream(
 ) -> VideoStream:
     """The output's stream, like the first chunk's: codec header, colour, shape and side data come with it."""
     template = source.streams.video[0]
-    out = container.add_stream_from_template(template, opaque=True)
+    try:
+        out = container.add_stream_from_template(template, opaque=True)
+    except ValueError as error:
+        raise _unwritable(plan, muxer, str(error)) from error
     out.time_base = plan.clock.tick
     out.codec_context.framerate = plan.clock.fps
-    if muxer in _BOXED and "mov" in source.format.name:
+    if muxer in BOXED and "mov" in source.format.name:
         out.codec_context.codec_tag = template.codec_context.codec_tag
     out.disposition = template.disposition
     out.metadata.update(_kept(template.metadata))

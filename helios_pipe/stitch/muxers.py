@@ -1,0 +1,63 @@
+"""Which containers we write, and what their muxers are told. Writes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+from helios_pipe.errors import StitchError
+from helios_pipe.stitch.model import JoinSettings
+from helios_pipe.stitch.preflight import Plan
+
+MUXERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".ts": "mpegts",
+    ".mts": "mpegts",
+    ".m2ts": "mpegts",
+    ".nut": "nut",
+}
+BOXED = frozenset({"mp4", "mov"})
+_INDEX_BASE, _INDEX_PER_FRAME = 1 << 16, 36
+"""Bytes of an MP4 index at most: what does not depend on the length, tags included; and for each frame its size (4), shift (8),
+key frame (4), and, were it a chunk of its own, its place (8) and its run (12)."""
+_LARGE = 32 << 20
+
+
+def muxer_for(output: Path) -> str:
+    """The muxer that the output's suffix asks for. Raises StitchError for one that we do not write."""
+    muxer = MUXERS.get(PurePath(output.name).suffix.lower())
+    if muxer is None:
+        known = ", ".join(MUXERS)
+        raise StitchError(f"{output.name}: no container is known by that suffix", hint=f"Known suffixes: {known}.")
+    return muxer
+
+
+def muxer_options(plan: Plan, muxer: str, settings: JoinSettings) -> dict[str, str]:
+    """What the muxer is told, library or program alike: nothing volatile, ticks that hold every frame, the index first."""
+    options = {"fflags": "+bitexact"}
+    if muxer in BOXED:
+        scale = plan.clock.timescale
+        options["video_track_timescale"] = str(scale)
+        options["movie_timescale"] = str(scale * -(-1000 // scale))
+        if settings.faststart:
+            options |= _index_first(plan, settings)
+    elif muxer == "mpegts":
+        options["mpegts_copyts"] = "1"
+    elif muxer == "nut":
+        options["avoid_negative_ts"] = "disabled"  # it keeps no decode times, and those alone are negative
+    return options
+
+
+def _index_first(plan: Plan, settings: JoinSettings) -> dict[str, str]:
+    """How the index comes to stand before the frames. A large file has the place kept free from the beginning, which spares
+    moving all that was written; where that would waste a hundredth of it, the muxer moves."""
+    most = _INDEX_BASE + len(plan.layout.extradata) + _tags(settings) + _INDEX_PER_FRAME * plan.frames
+    total = sum(chunk.mark[0] for chunk in plan.chunks)
+    return {"moov_size": str(most)} if total >= _LARGE and most * 100 <= total else {"movflags": "+faststart"}
+
+
+def _tags(settings: JoinSettings) -> int:
+    return sum(len(name.encode()) + len(value.encode()) + 64 for name, value in settings.metadata)
