@@ -143,8 +143,10 @@ class BlobStore(Protocol):
 
     Every implementation promises: what `put` returned from is wholly there and has the digest it was put under; a reader
     never sees half an object; putting what is there already is no error and moves no bytes; `get` checks the digest and
-    leaves nothing at `target` when it fails. Thread-safe. Names are relative, with `/`; `..`, absolute and empty ones are
-    refused with StoreError. Failures that time may mend raise TransientStoreError, after the store's own retries.
+    leaves nothing at `target` when it fails; the next `put` heals what it found damaged. A blob may be read, listed and
+    deleted as the object `cas/<digest>`, never written as one. Thread-safe. Names are relative, with `/`; `..`, absolute
+    and empty ones are refused with StoreError. Failures that time may mend raise TransientStoreError, after the store's
+    own retries.
     """
 
     url: str
@@ -176,6 +178,39 @@ class BlobStore(Protocol):
 
     def list_objects(self, prefix: str) -> list[str]:
         """The names that begin with `prefix`, sorted."""
+        ...
+
+
+class ArtifactStorage(Protocol):
+    """Where a job's assets and its spec live while workers need them. URLs are the store's own, and never expire.
+
+    Thread-safe. A URL of another job or another store, a job id that is no plain name, a bundle's path that leaves its folder
+    are refused with StoreError.
+    """
+
+    @property
+    def blobs(self) -> BlobStore:
+        """The store underneath, where workers leave what they made."""
+        ...
+
+    def upload_asset_bundle(self, job_id: str, local_dir: Path) -> str:
+        """Store the files below `local_dir`, only those that the store lacks, and return the bundle's URL."""
+        ...
+
+    def download_asset_bundle(self, job_id: str, url: str, target_dir: Path) -> None:
+        """Write the bundle's files below `target_dir`, each one checked."""
+        ...
+
+    def delete_asset_bundle(self, job_id: str, url: str) -> None:
+        """Remove the bundle, and of its files those that it brought and no other bundle has. Idempotent."""
+        ...
+
+    def upload_job_spec(self, job_id: str, spec: Mapping[str, Any]) -> str:
+        """Store the spec and return its URL; the same spec has the same URL."""
+        ...
+
+    def delete_job_spec(self, job_id: str, url: str) -> None:
+        """Remove the spec. Idempotent."""
         ...
 
 

@@ -24,3 +24,9 @@ def cache_dir(root: Path, flag: str | None) -> Path:
 def default_concurrency() -> int:
     """How many commands run at once on this machine unless told otherwise: the CPUs that we may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def storage_emulator() -> str | None:
+    """The address of a Google Cloud Storage emulator that stands in for the real one, as Google's own clients read it."""
+    given = os.environ.get("STORAGE_EMULATOR_HOST")
+    return given if not given or "://" in given else f"http://{given}"
