@@ -9,7 +9,8 @@ once, however many chunks there are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from json.encoder import encode_basestring as quoted
 from typing import Any, NamedTuple
 
 from helios_pipe.action.model import Action, Entry, Join, Tree
@@ -49,14 +50,29 @@ def recipe_record(action: Action) -> Record:
 
 def action_record(action: Action, recipe: str) -> Record:
     """The action itself: its command, its own inputs, the frames it must leave. `recipe` is its recipe record's digest."""
-    value: dict[str, Any] = {"kind": action.kind, "version": KEY_VERSION, "recipe": recipe, "argv": list(action.argv)}
-    if action.output.frames is not None:
-        value["frames"] = action.output.frames
-    if action.extra.entries:
-        value["inputs"] = tree_record(action.extra)
-    if action.files:
-        value["files"] = {path: digest_bytes(text.encode("utf-8", "surrogateescape")) for path, text in action.files}
-    return record(value)
+    return node_record(action.kind, action.argv, action.output.frames, action.extra, recipe, action.files)
+
+
+def node_record(
+    kind: str,
+    argv: Sequence[str],
+    frames: int | None,
+    extra: Tree,
+    recipe: str,
+    files: Sequence[tuple[str, str]] = (),
+) -> Record:
+    """The same from its parts. Spelled by hand, name by name in order, because a job has one for every chunk: this takes a
+    quarter of the time of a JSON encoder, and the tests hold it to the same bytes."""
+    text = f'{{"argv":[{",".join(map(quoted, argv))}]'
+    if files:
+        named = sorted((path, digest_bytes(content.encode("utf-8", "surrogateescape"))) for path, content in files)
+        text += f',"files":{{{",".join(f"{quoted(path)}:{quoted(digest)}" for path, digest in named)}}}'
+    if frames is not None:
+        text += f',"frames":{frames}'
+    if extra.entries:
+        text += f',"inputs":{{{",".join([f"{quoted(e.path)}:{quoted(content_mark(e))}" for e in extra.entries])}}}'
+    data = f'{text},"kind":"{kind}","recipe":"{recipe}","version":{KEY_VERSION}}}'.encode("utf-8", "surrogateescape")
+    return Record(digest_bytes(data), data)
 
 
 def family_record(recipe: str, template: list[str]) -> Record:

@@ -216,5 +216,4 @@ class Memory:
 
 
 def _result(row: Sequence[object]) -> Result:
-    result = Result(*row)  # type: ignore[arg-type]
-    return result._replace(folder=bool(result.folder))
+    return Result(*row[:4], bool(row[4]), *row[5:])  # type: ignore[arg-type, call-arg]

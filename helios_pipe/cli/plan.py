@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from helios_pipe.cli.options import choice_options, make_request
+
+if TYPE_CHECKING:
+    from helios_pipe.engine.plan import PlannedNode
+
+_APART = 3
+"""So many chunks alike are named one by one; more are told as a range."""
 
 
 @click.command("plan")
@@ -37,9 +44,25 @@ def show_plan(manifest: Path, *, as_json: bool, show_all: bool = False, **option
         return 0
     for warning in opened.manifest.warnings:
         click.echo(f"warning: {warning}", err=True)
-    shown = rows if show_all else [row for row in rows if row.action == "run"]
-    width = max((len(row.node) for row in shown), default=0)
-    for row in shown:
-        click.echo(f"{row.action:<6} {row.node:<{width}}  {row.reason}")
+    shown = [_line(group) for group in _alike(rows if show_all else [row for row in rows if row.action == "run"])]
+    width = max((len(nodes) for _, nodes, _ in shown), default=0)
+    for action, nodes, reason in shown:
+        click.echo(f"{action:<6} {nodes:<{width}}  {reason}")
     click.echo(f"{session.job_id}: {to_run} of {len(rows)} nodes to run" if to_run else f"{session.job_id}: up to date")
     return 0
+
+
+def _alike(rows: list[PlannedNode]) -> list[list[PlannedNode]]:
+    """Chunks of one job that follow each other with the same fate and reason, together."""
+    return [
+        list(group) for _, group in groupby(rows, lambda r: (r.action, r.reason, r.kind, r.node.rpartition("/")[0]))
+    ]
+
+
+def _line(group: list[PlannedNode]) -> tuple[str, str, str]:
+    first, last = group[0], group[-1]
+    if len(group) <= _APART:
+        names = " ".join(row.node if row is first else row.node.rpartition("/")[2] for row in group)
+    else:
+        names = f"{first.node} … {last.node.rpartition('/')[2]} ({len(group)} chunks)"
+    return first.action, names, first.reason

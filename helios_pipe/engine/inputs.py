@@ -4,17 +4,21 @@ nothing of commands or keys."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.sources import Source, Sources
 from helios_pipe.digest import Digest
-from helios_pipe.errors import UsageError
+from helios_pipe.errors import StaleInputError, UsageError
 from helios_pipe.manifest.globs import expand
 from helios_pipe.manifest.model import Job
+
+_SPECIAL = re.compile(r"[*?\[\]!\\#]|/$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,15 @@ class InputSet:
 
 
 EMPTY = InputSet(Tree())
+
+
+def is_plain(pattern: str) -> bool:
+    """Whether a pattern can only mean the one file of that name."""
+    return (
+        not _SPECIAL.search(pattern)
+        and pattern == os.path.normpath(pattern)
+        and not pattern.startswith(("/", "..", "."))
+    )
 
 
 class Inputs:
@@ -86,6 +99,20 @@ class Inputs:
         sources = self.sources.look([self._root + path for path in found.files])
         entries = [self._entry(path, source) for path, source in zip(found.files, sources, strict=True)]
         return InputSet(Tree.of(entries), tuple(sources))
+
+    def each(self, asked: Sequence[Sequence[str]], askers: Sequence[str]) -> list[InputSet]:
+        """The files for each list of patterns. Where all are plain paths, they are looked at together."""
+        if all(is_plain(pattern) for patterns in asked for pattern in patterns):
+            try:
+                sources = iter(self.sources.look([self._root + path for patterns in asked for path in patterns]))
+                return [self._plain_set(patterns, list(islice(sources, len(patterns)))) for patterns in asked]
+            except StaleInputError:
+                pass  # one is a folder, or not there: one by one, to say which and for whom
+        return [self.files(patterns, asker) for patterns, asker in zip(asked, askers, strict=True)]
+
+    def _plain_set(self, paths: Sequence[str], sources: list[Source]) -> InputSet:
+        entries = [self._entry(path, source) for path, source in zip(paths, sources, strict=True)]
+        return InputSet(Tree(tuple(entries)) if len(entries) == 1 else Tree.of(entries), tuple(sources))
 
     def _entry(self, path: str, source: Source) -> Entry:
         self._places.setdefault(source.digest, source.path)

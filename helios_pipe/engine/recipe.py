@@ -5,12 +5,11 @@ What all chunks of a job share is worked out once; a chunk costs the few words o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from helios_pipe.action.key import Record, action_record, family_record, recipe_record
+from helios_pipe.action.key import Record, action_record, family_record, node_record, recipe_record
 from helios_pipe.action.model import Action, Entry, Limits, Output, Part, ToolMark, Tree
-from helios_pipe.engine.inputs import EMPTY, InputSet
 from helios_pipe.graph.chunking import Span
 from helios_pipe.graph.nodes import JobNodes
 from helios_pipe.manifest.model import Job, Manifest
@@ -18,9 +17,6 @@ from helios_pipe.manifest.template import Template
 
 INPUTS_LIST = "inputs.txt"
 _FAMILY_FIELDS = frozenset({"chunk.start", "chunk.end", "chunk.count", "chunk.step", "output"})
-
-ExtraInputs = Callable[[Sequence[str], str], InputSet]
-"""From the patterns of one chunk and its node's name to its inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,7 @@ class Recipe:
         self.base = base
         self.record = recipe_record(base)
         self._extra = extra
+        self._outputs: dict[int | None, Output] = {}
         self._words: list[str | Template] = [str_of(word) if word.constant else word for word in command]
         self.family = self._family(command)
 
@@ -70,11 +67,16 @@ class Recipe:
         """The input patterns of one chunk."""
         return [pattern.fill(values) for pattern in self._extra]
 
+    def argv(self, values: Mapping[str, object]) -> tuple[str, ...]:
+        """The command of one node, from the values of its placeholders."""
+        return tuple([word if isinstance(word, str) else word.fill(values) for word in self._words])
+
     def action(self, node: str, values: Mapping[str, object], frames: int | None, extra: Tree) -> Action:
-        """The action of one node, from the values of its placeholders."""
-        argv = tuple([word if isinstance(word, str) else word.fill(values) for word in self._words])
-        base = self.base
-        output = base.output if base.output.frames == frames else replace(base.output, frames=frames)
+        """The action of one node."""
+        argv, base = self.argv(values), self.base
+        output = self._outputs.get(frames)
+        if output is None:
+            output = self._outputs[frames] = replace(base.output, frames=frames)
         return Action(
             node, base.kind, argv, output, base.shared, extra, base.env, base.pass_env, base.secrets, base.tools,
             base.limits, base.workspace,
@@ -83,6 +85,10 @@ class Recipe:
     def key(self, action: Action) -> Record:
         """The action's record, whose digest is its key."""
         return action_record(action, self.record.digest)
+
+    def chunk_key(self, values: Mapping[str, object], frames: int | None, extra: Tree) -> str:
+        """The key that the chunk's action has, without making the action."""
+        return node_record(self.base.kind, self.argv(values), frames, extra, self.record.digest).digest
 
 
 def str_of(word: Template) -> str:
@@ -175,12 +181,6 @@ def stitch_input(ordinal: int, name: str) -> str:
 def output_of(name: str) -> Output:
     """A chunk's declared output."""
     return Output(name.rstrip("/"), name.endswith("/"))
-
-
-def extra_inputs(recipe: Recipe, values: Mapping[str, object], node: str, find: ExtraInputs) -> InputSet:
-    """The inputs of one chunk beyond the shared ones."""
-    patterns = recipe.extra_patterns(values)
-    return find(patterns, node) if patterns else EMPTY
 
 
 def expected_frames(job: Job, span: Span) -> int | None:

@@ -16,7 +16,6 @@ from helios_pipe.engine.recipe import (
     chunk_values,
     command_action,
     expected_frames,
-    extra_inputs,
     stitch_action,
     stitch_input,
 )  # fmt: skip
@@ -50,19 +49,23 @@ class Resolver:
         recipes = chunk_recipes(nodes, self._common, work.shared.tree)
         for task, recipe in zip(work.chunks, recipes, strict=True):
             task.recipe = recipe
-            if recipe.takes_inputs:
-                values = chunk_values(task.span, recipe.base.output.name) if task.span else {}
-                task.extra = extra_inputs(recipe, values, task.name, self._inputs.files)
-            task.key = recipe.key(self.action(task)).digest
+        self._find_inputs([task for task in work.chunks if task.recipe is not None and task.recipe.takes_inputs])
+        for task in work.chunks:
+            assert task.recipe is not None
+            task.key = task.recipe.chunk_key(_values(task), _frames(task), task.extra.tree)
         self._find(work.chunks)
         self._cover(work)
 
     def action(self, task: Task) -> Action:
         """The action of a chunk, built when it is asked for: a hundred thousand of them need not be kept."""
         assert task.recipe is not None
-        assert task.span is not None
-        values = chunk_values(task.span, task.recipe.base.output.name)
-        return task.recipe.action(task.name, values, expected_frames(task.work.nodes.job, task.span), task.extra.tree)
+        return task.recipe.action(task.name, _values(task), _frames(task), task.extra.tree)
+
+    def _find_inputs(self, tasks: list[Task]) -> None:
+        """Look for the inputs that single chunks name, all in one go."""
+        asked = [task.recipe.extra_patterns(_values(task)) for task in tasks if task.recipe is not None]
+        for task, found in zip(tasks, self._inputs.each(asked, [task.name for task in tasks]), strict=True):
+            task.extra = found
 
     def note_cutoff(self, task: Task, last_key: str | None, works: Mapping[str, JobWork]) -> None:
         """Say of a node that was found although something it needs was made anew that this came out the same."""
@@ -189,6 +192,17 @@ class Resolver:
             return (given.digest, given.name) if given.digest is not None else None
         found = self._inputs.files([audio], f"job {job.name}, stitch.audio")
         return found.tree.entries[0].digest, audio.rsplit("/", 1)[-1]
+
+
+def _values(task: Task) -> dict[str, object]:
+    assert task.recipe is not None
+    assert task.span is not None
+    return chunk_values(task.span, task.recipe.base.output.name)
+
+
+def _frames(task: Task) -> int | None:
+    assert task.span is not None
+    return expected_frames(task.work.nodes.job, task.span)
 
 
 def _same_grid(row: Result, first: Task) -> bool:

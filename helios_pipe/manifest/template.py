@@ -45,7 +45,7 @@ class Template:
     def fill(self, values: Mapping[str, object]) -> str:
         """The text with every field's value. Raises KeyError on a name that `values` lacks, TemplateError on a format
         spec that does not fit the value."""
-        return "".join(part if isinstance(part, str) else _format(part, values[part.name]) for part in self.parts)
+        return "".join([part if isinstance(part, str) else _format(part, values[part.name]) for part in self.parts])
 
     def bind(self, values: Mapping[str, object]) -> Template:
         """The same template with the names in `values` filled in and the others left."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from helios_pipe.action.key import action_record, family_record, ingredients, join_record, recipe_record
 from helios_pipe.action.model import Action, Entry, Join, Limits, Output, Part, ToolMark, Tree
-from helios_pipe.digest import Digest, digest_bytes
+from helios_pipe.digest import Digest, canonical, digest_bytes
 
 GOLDEN = Path(__file__).parent / "keys.json"
 
@@ -146,3 +146,19 @@ def test_different_environments_have_different_keys(one: dict[str, str], other: 
 def test_an_explanation_names_every_word_of_the_command(argv: list[str]) -> None:
     found = dict(ingredients(action_record(replace(CHUNK, argv=tuple(argv)), "0" * 64).data))
     assert [found[f"argv.{at}"] for at in range(len(argv))] == argv
+
+
+@given(
+    st.lists(texts, max_size=5),
+    st.none() | st.integers(0, 10**9),
+    st.dictionaries(texts, st.booleans(), max_size=4),
+    st.dictionaries(texts, texts, max_size=2),
+)
+def test_a_record_is_canonical_json(
+    argv: list[str], frames: int | None, inputs: dict[str, bool], files: dict[str, str]
+) -> None:
+    extra = Tree.of(Entry(path, digest(path), 1, executable) for path, executable in inputs.items())
+    action = replace(CHUNK, argv=tuple(argv), output=Output("o", frames=frames), extra=extra, files=tuple(files.items()))
+    data = action_record(action, "0" * 64).data
+    assert canonical(json.loads(data)) == data
+    assert json.loads(data)["argv"] == argv
