@@ -62,8 +62,9 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class WorkerResult:
-    """How a command ended. stdout and stderr are tails. `failure` is set whenever `exit_code` is not 0, and may be set when
-    the command itself was fine (a timeout that it survived with exit 0 is a failure still)."""
+    """How a command ended. stdout and stderr are tails; a remote worker leaves the whole in the store as `log` where they
+    are cut. `failure` is set whenever `exit_code` is not 0, and may be set when the command itself was fine (a timeout that
+    it survived with exit 0 is a failure still)."""
 
     exit_code: int
     stdout: str = ""
@@ -72,6 +73,7 @@ class WorkerResult:
     failure: FailureClass | None = None
     reason: str = ""
     artifacts: tuple[Artifact, ...] = ()
+    log: Artifact | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     billed_ms: int | None = None
     memory_mb: int | None = None

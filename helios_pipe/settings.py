@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from helios_pipe.errors import UsageError
+
 CACHE_DIR_VARIABLE = "HELIOS_PIPE_CACHE_DIR"
 DEFAULT_CACHE_DIR = ".helios"
 
@@ -30,3 +32,35 @@ def storage_emulator() -> str | None:
     """The address of a Google Cloud Storage emulator that stands in for the real one, as Google's own clients read it."""
     given = os.environ.get("STORAGE_EMULATOR_HOST")
     return given if not given or "://" in given else f"http://{given}"
+
+
+def text(variable: str) -> str | None:
+    """The variable without the white space around it; None where it is not set or empty."""
+    return os.environ.get(variable, "").strip() or None
+
+
+def words(variable: str) -> tuple[str, ...]:
+    """The variable as a list, written with commas."""
+    return tuple(part.strip() for part in os.environ.get(variable, "").split(",") if part.strip())
+
+
+def flag(variable: str) -> bool:
+    """The variable as yes or no; not set is no. Raises UsageError on anything else."""
+    given = (text(variable) or "false").lower()
+    if given not in ("1", "true", "yes", "0", "false", "no"):
+        raise UsageError(f"{variable} is {given!r}, expected true or false")
+    return given in ("1", "true", "yes")
+
+
+def whole(variable: str) -> int | None:
+    """The variable as a whole number above 0; None where it is not set. Raises UsageError on anything else."""
+    given = text(variable)
+    if given is not None and (not given.isdecimal() or int(given) == 0):
+        raise UsageError(f"{variable} is {given!r}, expected a whole number above 0")
+    return None if given is None else int(given)
+
+
+def signing_key() -> bytes | None:
+    """The key that job specs are signed with."""
+    given = text("HELIOS_PIPE_SIGNING_KEY")
+    return given.encode() if given else None
