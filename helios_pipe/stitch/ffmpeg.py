@@ -12,7 +12,6 @@ import tempfile
 from itertools import accumulate
 from pathlib import Path
 
-from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError, ToolError
 from helios_pipe.ports import WorkerJob
 from helios_pipe.settings import environment
@@ -20,6 +19,7 @@ from helios_pipe.stitch.model import JoinSettings
 from helios_pipe.stitch.muxers import muxer_options
 from helios_pipe.stitch.packets import PacketRuns
 from helios_pipe.stitch.preflight import Plan
+from helios_pipe.stitch.remux import Written
 from helios_pipe.stitch.source import packets_of
 from helios_pipe.worker.process import run_process
 
@@ -40,8 +40,13 @@ def find_ffmpeg() -> str:
         raise ToolError("no ffmpeg found", hint="Install it, or `pip install helios-pipe[ffmpeg]`.") from error
 
 
-def concat(program: str, plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[Digest]:
+def concat(program: str, plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Written:
     """Write all chunks into `target` by the concat demuxer. Gives the digest of each chunk's packets. Raises StitchError."""
+    if plan.sound is not None:
+        hint = "Leave the sound out here, and mux it in a job of its own."
+        raise StitchError(
+            f"{plan.layout.codec} with sound cannot be joined as {muxer} by the ffmpeg program", hint=hint
+        )
     with tempfile.TemporaryDirectory(prefix="helios-concat-") as folder:
         _write_list(plan, Path(folder))
         argv = concat_argv(program, plan, target, muxer, settings)
@@ -57,7 +62,7 @@ def concat(program: str, plan: Plan, target: Path, muxer: str, settings: JoinSet
             for packet in packets_of(chunk.piece, quick=plan.quick):
                 runs.add(packet)
             runs.end_run()
-        return runs.digests()
+        return Written(runs.digests())
 
 
 def concat_argv(program: str, plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[str]:

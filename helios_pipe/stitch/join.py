@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate, count
 from pathlib import Path
@@ -12,12 +13,15 @@ from pathlib import Path
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError, ToolError
 from helios_pipe.stitch.ffmpeg import concat, find_ffmpeg
-from helios_pipe.stitch.model import STITCH_VERSION, Joined, JoinedChunk, JoinSettings, Piece
+from helios_pipe.stitch.model import STITCH_VERSION, Joined, JoinedChunk, JoinedSound, JoinSettings, Piece, refuse
 from helios_pipe.stitch.muxers import muxer_for
 from helios_pipe.stitch.packets import FileDigests, combined
 from helios_pipe.stitch.postcheck import postcheck
 from helios_pipe.stitch.preflight import Plan, check_digests, marks_of, preflight
-from helios_pipe.stitch.remux import UnwritableError, remux
+from helios_pipe.stitch.remux import UnwritableError, Written, remux
+from helios_pipe.stitch.sound import sound_of_chunks, sound_of_file
+from helios_pipe.stitch.soundcheck import check_sound
+from helios_pipe.stitch.source import mark_of
 
 __all__ = [
     "STITCH_VERSION",
@@ -25,49 +29,81 @@ __all__ = [
     "JoinSettings",
     "Joined",
     "JoinedChunk",
+    "JoinedSound",
     "Piece",
     "RemuxStitcher",
     "join",
 ]
 
-Writer = Callable[[Plan, Path, str, JoinSettings], list[Digest]]
+Writer = Callable[[Plan, Path, str, JoinSettings], Written]
 """Writes a plan's chunks into a file and gives the digest of each chunk's packets."""
 
 _DEFAULT = JoinSettings()
 
 
-def join(pieces: Sequence[Piece], output: Path, settings: JoinSettings = _DEFAULT) -> Joined:
-    """Join the pieces in order into `output`, whose suffix names the container.
+def join(
+    pieces: Sequence[Piece], output: Path, settings: JoinSettings = _DEFAULT, *, sound: Piece | None = None
+) -> Joined:
+    """Join the pieces in order into `output`, whose suffix names the container, with the file `sound` over the whole of it.
 
     All or nothing: the output appears whole, after every check, in one rename; on any failure what stood there stays and
     nothing is left behind. Raises StitchError. Memory does not grow with the number or the size of the pieces.
     """
-    return _join(pieces, output, settings, _copy_packets)
+    return _join(pieces, output, settings, _copy_packets, sound)
 
 
-def _join(pieces: Sequence[Piece], output: Path, settings: JoinSettings, write: Writer) -> Joined:
+def _join(
+    pieces: Sequence[Piece], output: Path, settings: JoinSettings, write: Writer, sound: Piece | None = None
+) -> Joined:
     muxer = muxer_for(output)
     marks = marks_of(pieces)
-    with FileDigests([piece.path if piece.digest else None for piece in pieces]) as digests:
-        plan = preflight(pieces, marks, settings)
+    files = [*pieces, sound] if sound else pieces
+    with FileDigests([piece.path if piece.digest else None for piece in files]) as digests:
+        plan = _with_sound(preflight(pieces, marks, settings), muxer, settings, sound)
         with replacing(output) as scratch:
-            packets = write(plan, scratch, muxer, settings)
-            digest = postcheck(scratch, muxer, plan, packets)
-            check_digests(pieces, digests.result())
+            written = write(plan, scratch, muxer, settings)
+            digest = postcheck(scratch, muxer, plan, written.packets)
+            if plan.sound and written.sound:
+                check_sound(scratch, muxer, plan.sound, written.sound)
+            check_digests(files, digests.result())
             size = scratch.stat().st_size
+    return _joined(plan, written, settings, digest, size)
+
+
+def _with_sound(plan: Plan, muxer: str, settings: JoinSettings, sound: Piece | None) -> Plan:
+    pieces = [chunk.piece for chunk in plan.chunks]
+    if sound is not None:
+        if plan.chunk_sound:
+            refuse(pieces[0], "has sound of its own beside the stitch's", "Leave it out of the chunks (-an).")
+        mark_of(sound)
+        return replace(plan, sound=sound_of_file(sound, muxer, plan.frames, plan.clock.fps, settings))
+    if not plan.chunk_sound:
+        return plan
+    counts = [chunk.frames for chunk in plan.chunks]
+    return replace(plan, sound=sound_of_chunks(pieces, counts, muxer, plan.clock.fps))
+
+
+def _joined(plan: Plan, written: Written, settings: JoinSettings, digest: Digest, size: int) -> Joined:
+    sound = None
+    if plan.sound and written.sound:
+        record = written.sound
+        own = plan.sound.pieces[0].digest if not plan.chunk_sound else None
+        codec = plan.sound.encoder or plan.sound.source.codec
+        sound = JoinedSound(codec, plan.sound.rate, record.samples, record.packets, record.pcm, own)
     return Joined(
         frames=plan.frames,
         fps=plan.clock.fps,
         duration=plan.frames / plan.clock.fps,
         sha256=digest,
         size=size,
-        chunks=_chunks(plan, packets),
-        packets_sha256=combined(packets),
+        chunks=_chunks(plan, written.packets),
+        packets_sha256=combined(written.packets),
         settings=settings,
+        sound=sound,
     )
 
 
-def _copy_packets(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[Digest]:
+def _copy_packets(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Written:
     try:
         return remux(plan, target, muxer, settings)
     except UnwritableError as error:

@@ -32,15 +32,20 @@ class Piece:
 @dataclass(frozen=True, slots=True)
 class JoinSettings:
     """How to join: all of it is part of the key. `fps` None takes the first chunk's rate. `metadata` is set on the output
-    beside what the first chunk carries; an empty value removes the tag."""
+    beside what the first chunk carries; an empty value removes the tag. `audio_codec` is the encoder of a sound file (None: as
+    the container asks for, see sound), `audio_bitrate` is in bits a second."""
 
     fps: Fraction | None = None
     faststart: bool = True
+    audio_codec: str | None = None
+    audio_bitrate: int | None = None
     metadata: tuple[tuple[str, str], ...] = ()
 
     def keyed(self) -> tuple[tuple[str, str | int | bool | None], ...]:
         """The settings as they stand in a key and in a proof."""
         return (
+            ("audio_bitrate", self.audio_bitrate),
+            ("audio_codec", self.audio_codec),
             ("faststart", self.faststart),
             ("fps", str(self.fps) if self.fps else None),
             *((f"metadata:{name}", value) for name, value in sorted(self.metadata)),
@@ -60,6 +65,19 @@ class JoinedChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinedSound:
+    """The sound of a finished join: `codec` as it stands in the output, `samples` of `rate` a second, the digest of all its
+    packets' bytes, and of the samples themselves where they are those of the source. `digest` is a sound file's own."""
+
+    codec: str
+    rate: int
+    samples: int
+    packets: Digest
+    pcm: Digest | None
+    digest: Digest | None
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """A join that passed every check. `duration` in seconds; `packets_sha256` is over the chunks' packet digests, one a
     line."""
@@ -72,6 +90,7 @@ class Joined:
     chunks: tuple[JoinedChunk, ...]
     packets_sha256: Digest
     settings: JoinSettings
+    sound: JoinedSound | None = None
 
 
 def refuse(piece: Piece, what: str, hint: str = "") -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import lcm
 from pathlib import Path, PurePath
 
 from helios_pipe.errors import StitchError
@@ -19,6 +20,8 @@ MUXERS = {
     ".m2ts": "mpegts",
     ".nut": "nut",
 }
+SUFFIXES = {muxer: suffix for suffix, muxer in reversed(MUXERS.items())}
+"""A suffix of each muxer, to have its files opened by."""
 BOXED = frozenset({"mp4", "mov"})
 _INDEX_BASE, _INDEX_PER_FRAME = 1 << 16, 36
 """Bytes of an MP4 index at most: what does not depend on the length, tags included; and for each frame its size (4), shift (8),
@@ -41,7 +44,8 @@ def muxer_options(plan: Plan, muxer: str, settings: JoinSettings) -> dict[str, s
     if muxer in BOXED:
         scale = plan.clock.timescale
         options["video_track_timescale"] = str(scale)
-        options["movie_timescale"] = str(scale * -(-1000 // scale))
+        # Lengths are told in these ticks, of the sound as of the video: they must be exact in both.
+        options["movie_timescale"] = str(lcm(scale, plan.sound.rate) if plan.sound else scale * -(-1000 // scale))
         if settings.faststart:
             options |= _index_first(plan, settings)
     elif muxer == "mpegts":
@@ -56,7 +60,8 @@ def _index_first(plan: Plan, settings: JoinSettings) -> dict[str, str]:
     moving all that was written; where that would waste a hundredth of it, the muxer moves."""
     most = _INDEX_BASE + len(plan.layout.extradata) + _tags(settings) + _INDEX_PER_FRAME * plan.frames
     total = sum(chunk.mark[0] for chunk in plan.chunks)
-    return {"moov_size": str(most)} if total >= _LARGE and most * 100 <= total else {"movflags": "+faststart"}
+    spare = plan.sound is None and total >= _LARGE and most * 100 <= total
+    return {"moov_size": str(most)} if spare else {"movflags": "+faststart"}
 
 
 def _tags(settings: JoinSettings) -> int:

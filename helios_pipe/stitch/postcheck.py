@@ -11,6 +11,7 @@ from helios_pipe.digest import Digest
 from helios_pipe.errors import OutputError, StitchError
 from helios_pipe.media.container import open_media
 from helios_pipe.stitch.framing import length_bytes, picture_units
+from helios_pipe.stitch.muxers import SUFFIXES
 from helios_pipe.stitch.packets import FileDigests, RunDigest
 from helios_pipe.stitch.source import packets_of
 from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
@@ -26,7 +27,6 @@ STORES_DTS = frozenset({"mp4", "mov", "mpegts"})
 """Muxers that keep decode times; elsewhere the reader makes them up."""
 STARTS_AT_ZERO = frozenset({"mp4", "mov", "matroska", "webm", "nut"})
 """Muxers that can show the first frame at 0 while decoding began before it."""
-_SUFFIX = {"mp4": "mp4", "mov": "mov", "matroska": "mkv", "webm": "webm", "mpegts": "ts", "nut": "nut"}
 _LARGE = 1 << 20
 """From this size on a chunk is read again and compared byte by byte, which is sooner done than hashing what was written."""
 
@@ -36,7 +36,7 @@ def postcheck(path: Path, muxer: str, plan: Plan, digests: Sequence[Digest]) -> 
     own digest. Raises StitchError where anything is not as planned."""
     with FileDigests([path]) as whole:
         try:
-            with open_media(path, name=f"output.{_SUFFIX[muxer]}", quick=muxer in ("mp4", "mov")) as container:
+            with open_media(path, name=f"output{SUFFIXES[muxer]}", quick=muxer in ("mp4", "mov")) as container:
                 _check(container, muxer, plan, digests)
         except OutputError as error:
             raise StitchError(f"the join cannot be read back: {error.message}") from error
@@ -51,8 +51,9 @@ def _wrong(what: str, found: object, expected: object) -> NoReturn:
 
 def _check(container: InputContainer, muxer: str, plan: Plan, digests: Sequence[Digest]) -> None:
     streams = container.streams
-    if len(streams.video) != 1 or len(streams) != 1:
-        _wrong("streams", ", ".join(stream.type for stream in streams), "one video")
+    expected = ["video", "audio"] if plan.sound else ["video"]
+    if [stream.type for stream in streams] != expected:
+        _wrong("streams", ", ".join(stream.type for stream in streams), ", ".join(expected))
     stream = streams.video[0]
     reader = _Reader(stream, plan.clock, plan.frames, muxer)
     packets = reader.packets(container)

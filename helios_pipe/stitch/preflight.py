@@ -13,7 +13,8 @@ from helios_pipe.media.container import demuxer_for
 from helios_pipe.media.rates import is_standard, snap
 from helios_pipe.stitch.layout import Layout, can_be_quick
 from helios_pipe.stitch.model import JoinSettings, Piece, refuse
-from helios_pipe.stitch.source import Mark, mark_of, one_stream, opened
+from helios_pipe.stitch.sound import SoundPlan
+from helios_pipe.stitch.source import Mark, mark_of, opened, video_of
 from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ class Plan:
     layout: Layout
     delay: int
     quick: bool
+    chunk_sound: bool
     chunks: tuple[Checked, ...]
+    sound: SoundPlan | None = None
 
     @property
     def frames(self) -> int:
@@ -55,6 +58,7 @@ class Reference:
     clock: Clock
     full: Layout
     header: Layout | None
+    sound: bool
 
     @property
     def quick(self) -> bool:
@@ -73,7 +77,7 @@ def preflight(pieces: Sequence[Piece], marks: Sequence[Mark], settings: JoinSett
         walk = _read(piece, reference)
         delay = max(delay, walk.delay)
         chunks.append(Checked(piece, walk.count, mark))
-    return Plan(reference.clock, demuxer, reference.full, delay, reference.quick, tuple(chunks))
+    return Plan(reference.clock, demuxer, reference.full, delay, reference.quick, reference.sound, tuple(chunks))
 
 
 def marks_of(pieces: Sequence[Piece]) -> list[Mark]:
@@ -99,19 +103,21 @@ def _check_ranges(pieces: Sequence[Piece]) -> None:
 def _reference(pieces: Sequence[Piece], settings: JoinSettings) -> Reference:
     piece = pieces[0]
     with opened(piece) as container:
-        stream = one_stream(piece, container)
+        stream = video_of(piece, container)
         full = Layout.of(stream)
-        quick = can_be_quick(container, full)
+        sound = bool(container.streams.audio)
+        quick = not sound and can_be_quick(container, full)
         guess = snap(stream.guessed_rate)
         fps = settings.fps or _rate(stream)
     fps = fps or _first_rate(pieces[1:]) or guess
     if fps is None:
         refuse(piece, "names no frame rate", "Give the job its fps.")
     if not quick:
-        return Reference(piece.name, Clock.of(fps), full, None)
+        return Reference(piece.name, Clock.of(fps), full, None, sound)
     with opened(piece, quick=True) as container:
-        header = Layout.of(one_stream(piece, container))
-    return Reference(piece.name, Clock.of(fps), full, header if header.extradata == full.extradata else None)
+        header = Layout.of(video_of(piece, container))
+    trusted = header if header.extradata == full.extradata else None
+    return Reference(piece.name, Clock.of(fps), full, trusted, sound)
 
 
 def _rate(stream: VideoStream) -> Fraction | None:
@@ -122,7 +128,7 @@ def _first_rate(pieces: Sequence[Piece]) -> Fraction | None:
     """The rate of the first of them that knows it: a chunk of one frame may not, in a container that keeps no durations."""
     for piece in pieces:
         with opened(piece) as container:
-            if rate := _rate(one_stream(piece, container)):
+            if rate := _rate(video_of(piece, container)):
                 return rate
     return None
 
@@ -130,7 +136,11 @@ def _first_rate(pieces: Sequence[Piece]) -> Fraction | None:
 def _read(piece: Piece, reference: Reference) -> FrameWalk:
     """Demux the chunk without keeping anything of it."""
     with opened(piece, quick=reference.quick) as container:
-        stream = one_stream(piece, container)
+        stream = video_of(piece, container)
+        if bool(container.streams.audio) != reference.sound:
+            kinds = "no sound", "sound"
+            what = f"{kinds[not reference.sound]}, but {kinds[reference.sound]} in {reference.name}"
+            refuse(piece, what, "Every chunk has sound, or none.")
         here = Layout.of(stream)
         if here != (reference.header or reference.full):
             _refuse_layout(piece, reference, here)
@@ -142,7 +152,7 @@ def _read(piece: Piece, reference: Reference) -> FrameWalk:
 def _refuse_layout(piece: Piece, reference: Reference, here: Layout) -> NoReturn:
     """Say what differs, in the words of a decoder where a header alone does not tell."""
     with opened(piece) as container:
-        full = Layout.of(one_stream(piece, container))
+        full = Layout.of(video_of(piece, container))
     found = full.difference(reference.full)
     if found is None and reference.header is not None:
         found = here.difference(reference.header)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
@@ -13,6 +14,7 @@ from helios_pipe.stitch.muxers import BOXED, muxer_options
 from helios_pipe.stitch.packets import PacketRuns
 from helios_pipe.stitch.preflight import Plan
 from helios_pipe.stitch.source import mark_of, opened
+from helios_pipe.stitch.track import SoundRecord, SoundTrack
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -24,11 +26,18 @@ _VOLATILE = frozenset(
 """Tags that tell of the chunk's own file, not of the picture."""
 
 
+class Written(NamedTuple):
+    """What a writer tells of its work: the digest of each chunk's packets, and of the sound."""
+
+    packets: list[Digest]
+    sound: SoundRecord | None = None
+
+
 class UnwritableError(StitchError):
     """The library does not put this codec into this container. The ffmpeg program may."""
 
 
-def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[Digest]:
+def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Written:
     """Write all chunks into `target`, one open at a time. Gives the digest of each chunk's packets. Raises StitchError; what
     it wrote by then stays there."""
     import av
@@ -43,8 +52,8 @@ def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[
             ) as container,
             PacketRuns() as runs,
         ):
-            _write(plan, container, runs, muxer, settings)
-            return runs.digests()
+            record = _write(plan, container, runs, muxer, settings)
+            return Written(runs.digests(), record)
     except av.FFmpegError as error:
         raise _unwritable(plan, muxer, str(error.strerror)) from error
 
@@ -56,18 +65,25 @@ def _unwritable(plan: Plan, muxer: str, reason: str) -> UnwritableError:
     )
 
 
-def _write(plan: Plan, container: OutputContainer, runs: PacketRuns, muxer: str, settings: JoinSettings) -> None:
+def _write(
+    plan: Plan, container: OutputContainer, runs: PacketRuns, muxer: str, settings: JoinSettings
+) -> SoundRecord | None:
     out: VideoStream | None = None
+    sound: SoundTrack | None = None
     first = 0
-    for chunk in plan.chunks:
-        if mark_of(chunk.piece) != chunk.mark:
-            refuse(chunk.piece, "changed while it was being joined")
-        # The first chunk is the stream's template: it is opened with a decoder, which knows more than the header.
-        with opened(chunk.piece, quick=plan.quick and out is not None) as source:
-            if out is None:
-                out = _add_stream(container, source, plan, muxer, settings)
-            first = _copy(source, container, out, runs, plan, first)
-            runs.end_run()
+    with ExitStack() as stack:
+        for chunk in plan.chunks:
+            if mark_of(chunk.piece) != chunk.mark:
+                refuse(chunk.piece, "changed while it was being joined")
+            # The first chunk is the stream's template: it is opened with a decoder, which knows more than the header.
+            with opened(chunk.piece, quick=plan.quick and out is not None) as source:
+                if out is None:
+                    out = _add_stream(container, source, plan, muxer, settings)
+                    if plan.sound is not None:
+                        sound = stack.enter_context(closing(SoundTrack(plan.sound, container)))
+                first = _copy(_Target(container, out, runs, sound), source, plan, first)
+                runs.end_run()
+        return sound.finish() if sound else None
 
 
 def _add_stream(
@@ -95,9 +111,14 @@ def _kept(metadata: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in metadata.items() if name.lower() not in _VOLATILE}
 
 
-def _copy(
-    source: InputContainer, container: OutputContainer, out: VideoStream, runs: PacketRuns, plan: Plan, first: int
-) -> int:
+class _Target(NamedTuple):
+    container: OutputContainer
+    stream: VideoStream
+    runs: PacketRuns
+    sound: SoundTrack | None
+
+
+def _copy(target: _Target, source: InputContainer, plan: Plan, first: int) -> int:
     """Copy one chunk's packets, the first of which is decoded as number `first`. Returns the next chunk's."""
     stream = source.streams.video[0]
     assert stream.time_base is not None
@@ -105,7 +126,7 @@ def _copy(
     ratio = stream.time_base * plan.clock.fps
     num, den = 2 * ratio.numerator, 2 * ratio.denominator
     half, base, order = ratio.denominator, None, first
-    mux, keep = container.mux_one, runs.add
+    out, sound, mux, keep = target.stream, target.sound, target.container.mux_one, target.runs.add
     for packet in source.demux(stream):
         pts = packet.pts
         if pts is None:
@@ -117,6 +138,8 @@ def _copy(
         packet.dts = (order - delay) * per
         packet.duration = per
         packet.time_base = tick
+        if sound is not None:
+            sound.until((order - delay) * per * tick)
         mux(packet)
         keep(packet)
         order += 1

@@ -46,16 +46,14 @@ def opened(piece: Piece, *, quick: bool = False) -> Iterator[InputContainer]:
         raise StitchError(f"{piece.name}: {error.message}", hint="Render the chunk again.") from error
 
 
-def one_stream(piece: Piece, container: InputContainer) -> VideoStream:
-    """The chunk's video stream. Raises StitchError where there is anything else beside it."""
+def video_of(piece: Piece, container: InputContainer) -> VideoStream:
+    """The chunk's video stream. Raises StitchError where there is more beside it than one stream of sound."""
     streams = container.streams
-    if len(streams.video) != 1 or len(streams) != 1:
+    sounds = len(streams.audio)
+    if len(streams.video) != 1 or sounds > 1 or len(streams) != 1 + sounds:
         kinds = ", ".join(stream.type for stream in streams) or "none"
-        refuse(
-            piece,
-            f"streams are {kinds}; expected one video stream",
-            "Map the picture alone into every chunk (-map 0:v:0).",
-        )
+        what = f"streams are {kinds}; expected one video stream and at most one of sound"
+        refuse(piece, what, "Map the picture alone into every chunk (-map 0:v:0).")
     if streams.video[0].codec_context is None:
         refuse(piece, "its codec is unknown to the media library")
     return streams.video[0]
