@@ -1,7 +1,8 @@
 """Making room: which results may go, in which order, and the taking away. Knows nothing of keys' meaning.
 
 Roots are what each node of each job was last, and what was made since the oldest run that still goes on began: it may be
-about to name it. Results go before their blobs, so that a kill in between leaves blobs that nobody names, never names without blobs.
+about to name it. Results go before their blobs, so that a kill in between leaves blobs that nobody names, never names
+without blobs.
 """
 
 from __future__ import annotations
