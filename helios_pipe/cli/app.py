@@ -19,6 +19,7 @@ _COMMANDS = {
     "graph": "Print the graph: dot, mermaid, json or svg.",
     "init": "Write a first manifest.",
     "cache": "Look after the store of results.",
+    "doctor": "Say what is installed, reachable and missing.",
 }
 
 

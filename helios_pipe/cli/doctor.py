@@ -1,0 +1,35 @@
+"""`doctor`: what is installed, reachable and missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from helios_pipe.cli.options import cache_option, json_option
+
+_SIGNS = {"ok": "ok  ", "note": "note", "fail": "FAIL"}
+
+
+@click.command("doctor")
+@click.argument("manifest", type=click.Path(path_type=Path), required=False)
+@click.option("--adapter", metavar="NAME", help="Look at this adapter of MANIFEST, too.")
+@cache_option
+@json_option
+def command(manifest: Path | None, adapter: str | None, cache_dir: str | None, as_json: bool) -> int:
+    """Look at this machine, and at what MANIFEST needs of it; say of each fault what to do."""
+    from helios_pipe.pipeline.doctoring import examine
+
+    if adapter is not None and manifest is None:
+        manifest = Path("render.yaml")
+    failed = False
+    for finding in examine(manifest, adapter, cache_dir):
+        failed |= finding.state == "fail"
+        if as_json:
+            click.echo(json.dumps(finding._asdict(), ensure_ascii=False))
+            continue
+        click.echo(f"{_SIGNS[finding.state]}  {finding.name}: {finding.detail}")
+        if finding.advice:
+            click.echo(f"      {finding.advice}")
+    return 3 if failed else 0
