@@ -154,6 +154,7 @@ class _Running:
             self._poll.register(self._pidfd, select.POLLIN)
         self.exit_code: int | None = None
         self.peak_kib = 0
+        self._over = False
 
     def wait(self, limits: _Limits) -> _Stop | None:
         """Until it ended by itself (None) or broke a limit."""
@@ -167,18 +168,17 @@ class _Running:
 
     def end(self, grace_s: float) -> None:
         """End what runs of its group, and return when it does no more: at once, where nothing does."""
-        if self.exit_code is not None and not self._group.alive():
-            return
-        self._group.look()
-        ask_to_end(self._group)
-        if not self._gone_within(grace_s):
-            self._kill()
+        if self.exit_code is None or self._group.alive():
+            self._group.look()
+            ask_to_end(self._group)
+            if not self._gone_within(grace_s):
+                self._kill()
+        self._over = True
 
     def close(self) -> None:
-        """Kill it if it still runs (something was raised while it did), and give back what was held."""
+        """Kill what was not ended (something was raised meanwhile), and give back what was held."""
         try:
-            if self.exit_code is None:
-                self._group.look()
+            if not self._over:
                 self._kill()
         finally:
             if self._pidfd != -1:

@@ -295,6 +295,21 @@ def test_an_interrupt_while_it_runs_leaves_nothing_running(tmp_path: Path) -> No
     assert not runs(pid_in(tmp_path / "pid"))
 
 
+def test_an_interrupt_while_its_left_overs_are_ended_leaves_nothing_running(tmp_path: Path) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+    stubborn = "sh -c 'trap \"\" TERM INT; echo $$ > new; mv new pid; while :; do sleep 0.05; done'"
+    script = f"{stubborn} & while [ ! -e pid ]; do :; done; echo $$ > new; mv new leader"
+    leader = tmp_path / "leader"
+    watcher = when(
+        lambda: leader.exists() and not runs(pid_in(leader)), lambda: signal.pthread_kill(main, signal.SIGINT)
+    )
+    with soon(), pytest.raises(KeyboardInterrupt):
+        shell(tmp_path, script)
+    watcher.join()
+    assert not runs(pid_in(tmp_path / "pid"))
+
+
 # --- what it leaves
 
 
