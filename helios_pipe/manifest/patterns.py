@@ -148,7 +148,7 @@ def path_regex(pattern: Pattern) -> re.Pattern[str]:
     for part in front:
         text += "(?:.*/)?" if part == "**" else _translate(part) + "/"
     if last == "**":
-        return re.compile(text + r".+\Z", re.DOTALL)
+        return re.compile(text + (r".+/.*\Z" if pattern.folder_only else r".+\Z"), re.DOTALL)
     return re.compile(text + _translate(last) + (r"/.*\Z" if pattern.folder_only else r"(?:/.*)?\Z"), re.DOTALL)
 
 

@@ -10,7 +10,7 @@ from helios_pipe.manifest.marks import MarkTree
 from helios_pipe.manifest.model import MarkPath
 
 MAX_PROBLEMS = 1000
-"""More than these in one manifest are counted, not listed."""
+"""More than these in one manifest are not listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class ManifestError(UsageError):
     """A manifest that cannot be used. `problems` holds all that is wrong with it, by position; the text has a line for
     each."""
 
-    def __init__(self, problems: Iterable[Problem], *, more: int = 0) -> None:
+    def __init__(self, problems: Iterable[Problem], *, more: bool = False) -> None:
         self.problems = tuple(sorted(set(problems), key=_position))
         lines = [str(problem) for problem in self.problems]
         if more:
-            lines.append(f"... and {more} more problems, not listed")
+            lines.append(f"there are more problems than the {len(self.problems):,} that are listed")
         super().__init__("\n".join(lines))
 
 
@@ -53,7 +53,7 @@ class Report:
     marks: MarkTree = field(default_factory=MarkTree)
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    unlisted: int = 0
+    unlisted: bool = False
 
     def error(self, where: MarkPath, message: str) -> None:
         """Note a problem at a place in the document, or at the nearest place above it that exists."""
@@ -84,7 +84,7 @@ class Report:
         if len(problems) < MAX_PROBLEMS:
             problems.append(problem)
         else:
-            self.unlisted += problems is self.errors
+            self.unlisted |= problems is self.errors
 
 
 def spell_path(where: MarkPath) -> str:

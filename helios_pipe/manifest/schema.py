@@ -211,7 +211,7 @@ def _wrong_type(value: Any, types: Any, schema: Any) -> str:
     names = [_TYPES[name] for name in ([types] if isinstance(types, str) else types) if name in _TYPES]
     expected = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
     example = next(iter(schema.get("examples", ())), None)
-    such_as = f", such as {example}" if isinstance(example, (str, int)) and example is not True else ""
+    such_as = f", such as {example}" if isinstance(example, (str, int)) and not isinstance(example, bool) else ""
     return f"{'has no value' if value is None else 'is ' + describe(value)}, expected {expected}{such_as}"
 
 

@@ -94,7 +94,8 @@ def _field(body: str, known: Collection[str]) -> Field:
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    advice = f"did you mean {{{near[0]}}}?" if near else "known: " + ", ".join(f"{{{k}}}" for k in sorted(known))
+    listed = ", ".join(f"{{{k}}}" for k in sorted(known))
+    advice = f"did you mean {{{near[0]}}}?" if near else f"known: {listed}" if listed else "there are none here"
     raise TemplateError(f"unknown placeholder {{{name}}}: {advice} (write {{{{ and }}}} for braces)")
 
 

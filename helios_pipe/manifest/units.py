@@ -11,11 +11,13 @@ from helios_pipe.manifest.model import Frames
 MAX_FRAME = 10**12
 """Frame numbers stay below this: at 1,000 a second it is thirty years of video."""
 
-_DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9})ms)?\Z")
+_DURATION = re.compile(
+    r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9})ms)?\Z", re.ASCII
+)
 _SECONDS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
-_RATIO = re.compile(r"(\d{1,9})\s*[/:]\s*(\d{1,9})\Z")
-_DECIMAL = re.compile(r"\d{1,9}(?:\.\d{0,9})?\Z|\.\d{1,9}\Z")
-_RANGE = re.compile(r"(\d{1,20})(?:\s*-\s*(\d{1,20})(?:\s*x\s*(\d{1,20}))?)?\Z")
+_RATIO = re.compile(r"(\d{1,9})\s*[/:]\s*(\d{1,9})\Z", re.ASCII)
+_DECIMAL = re.compile(r"\d{1,9}(?:\.\d{0,9})?\Z|\.\d{1,9}\Z", re.ASCII)
+_RANGE = re.compile(r"(\d{1,20})(?:\s*-\s*(\d{1,20})(?:\s*x\s*(\d{1,20}))?)?\Z", re.ASCII)
 _NTSC = tuple(Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60, 72, 90, 96, 120, 144, 240))
 _MAX_RATE = 100_000
 
