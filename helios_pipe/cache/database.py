@@ -15,6 +15,8 @@ _NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
 )
 _BUSY_MS = 60_000
+_SCHEMA = 2
+"""Counted up when a table is added: older programs go on working with what they know."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS results (
@@ -53,7 +55,8 @@ CREATE TABLE IF NOT EXISTS attempts (
 CREATE TABLE IF NOT EXISTS changes (
   id INTEGER PRIMARY KEY, job TEXT NOT NULL, run INTEGER, time REAL NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS controls (job TEXT PRIMARY KEY, verb TEXT NOT NULL, time REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS changes_job ON changes (job, id);
+CREATE TABLE IF NOT EXISTS live (run INTEGER PRIMARY KEY, time REAL NOT NULL, state TEXT NOT NULL);
 """
 
 
@@ -86,11 +89,11 @@ class Database:
                 hint="Give a local folder with --cache-dir or HELIOS_PIPE_CACHE_DIR.",
             )
         run(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        if run("PRAGMA user_version").fetchone()[0] != 1:
+        if run("PRAGMA user_version").fetchone()[0] < _SCHEMA:
             with self.transaction():
                 for statement in filter(str.strip, _TABLES.split(";")):
                     run(statement)
-                run("PRAGMA user_version=1")
+                run(f"PRAGMA user_version={_SCHEMA}")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -132,6 +132,14 @@ class Results:
         """Node -> the key it had when it was last made or found, for one job id."""
         return dict(self._database.connection.execute("SELECT node, key FROM last WHERE job = ?", (job,)))
 
+    def durations(self, job: str, name: str) -> list[float]:
+        """How many seconds the chunks of the manifest's job `name` took when they were last made."""
+        query = (
+            "SELECT results.duration_s FROM last JOIN results ON results.key = last.key"
+            " WHERE last.job = ? AND last.node > ? AND last.node < ? AND results.kind = 'chunk'"
+        )
+        return [row[0] for row in self._database.connection.execute(query, (job, f"{name}/", f"{name}0"))]
+
     def preimage(self, key: str) -> bytes | None:
         """The canonical JSON that `key` is the digest of, where it was stored."""
         row = self._database.connection.execute("SELECT data FROM preimages WHERE key = ?", (key,)).fetchone()

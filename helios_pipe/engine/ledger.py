@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from helios_pipe.engine.options import Failure, Placed, RunState, Stop, Summary
+from helios_pipe.engine.options import AttemptNote, Failure, Placed, RunState, Stop, Summary
 from helios_pipe.engine.reasons import Reasons
 from helios_pipe.engine.work import FINISHED, GOOD, JobWork, State, Task
 from helios_pipe.events import Listener
@@ -33,6 +33,7 @@ class Ledger:
         self.total = sum(len(work.chunks) + (work.final is not None) for work in works)
         self.counts = dict.fromkeys(FINISHED, 0)
         self.failures: list[Failure] = []
+        self._history: dict[str, list[AttemptNote]] = {}
         self.warnings: list[str] = []
 
     def finish(self, task: Task, state: State, outcome: Outcome | None = None) -> None:
@@ -57,17 +58,28 @@ class Ledger:
             if task.state in GOOD and task.span is not None:
                 task.work.open += 1
 
-    def started(self, task: Task) -> None:
-        """A slot took a node up."""
+    def started(self, task: Task, *, copy: bool = False) -> None:
+        """A slot took a node up, or a second copy of one that takes long."""
         if self._listener is not None:
-            self.tell("node_started", node=task.name, attempt=task.attempts, reason=self._reasons.why(task))
+            name, reason = ("hedge", "takes far longer than the others") if copy else ("node_started", "")
+            self.tell(name, node=task.name, attempt=task.attempts, reason=reason or self._reasons.why(task))
+
+    def attempt_failed(self, task: Task, outcome: Outcome) -> None:
+        """An attempt failed, which may not be the last."""
+        note = AttemptNote(task.attempts, str(outcome.failure), outcome.reason, outcome.duration_s, outcome.worker)
+        self._history.setdefault(task.name, []).append(note)
+
+    def retry(self, task: Task, outcome: Outcome, delay_s: float) -> None:
+        """There will be another attempt."""
+        self.tell("retry", node=task.name, attempt=task.attempts, delay_s=round(delay_s, 3), reason=outcome.reason)
 
     def failed(self, task: Task, outcome: Outcome, hints: tuple[str, ...]) -> None:
         """A node failed for good."""
         self.finish(task, State.FAILED, outcome)
         log, kept = (None if path is None else str(path) for path in (outcome.log, outcome.kept))
+        history = tuple(self._history.get(task.name, ()))
         self.failures.append(
-            Failure(task.name, outcome.reason, task.attempts, outcome.tail, log, kept, outcome.repeat, hints)
+            Failure(task.name, outcome.reason, task.attempts, outcome.tail, log, kept, outcome.repeat, hints, history)
         )
 
     def warn(self, text: str) -> None:

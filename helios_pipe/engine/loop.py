@@ -5,46 +5,29 @@ It knows nothing of where commands run, how joins are done, or who listens.
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from collections.abc import Sequence
 
 from helios_pipe.cache.results import Results
 from helios_pipe.digest import Digest
+from helios_pipe.engine.brake import Brake
+from helios_pipe.engine.dispatch import Dispatcher
+from helios_pipe.engine.hedge import Hedges
 from helios_pipe.engine.inputs import JobOutput
 from helios_pipe.engine.ledger import Ledger
 from helios_pipe.engine.options import Placed, RunOptions, Stop, Summary
-from helios_pipe.engine.pool import Ended, Message, Pool, Started
+from helios_pipe.engine.pool import Ended, Started
 from helios_pipe.engine.reasons import Reasons
 from helios_pipe.engine.resolve import Resolver
 from helios_pipe.engine.retry import delay_before_retry
 from helios_pipe.engine.settle import Settler
+from helios_pipe.engine.surroundings import Surroundings
 from helios_pipe.engine.work import GOOD, JobWork, State, Task, limits_of
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, StoreError
 from helios_pipe.ports import FailureClass, Outcome
 
 _POLL_S = 0.2
 """The longest that the loop sleeps without looking for a word from another terminal."""
-_LOOK_BEHIND = 8
-"""How many tasks whose pool is full the loop looks behind for one whose pool is not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the loop calls. `pool_of` gives the slots that a task runs on, `place` puts a finished job's output where it
-    belongs, `control` tells whether someone asked to stop, and whether at once, `hints` what may have been forgotten where
-    a node failed; the rest are clock (monotonic seconds), wall time (since 1970) and randomness (0 to 1)."""
-
-    pool_of: Callable[[Task], Pool]
-    told: SimpleQueue[Message]
-    place: Callable[[JobWork], Placed | None]
-    control: Callable[[], tuple[Stop, bool] | None]
-    hints: Callable[[Task, Outcome], tuple[str, ...]]
-    clock: Callable[[], float]
-    wall: Callable[[], float]
-    random: Callable[[], float]
 
 
 class Loop:
@@ -71,10 +54,9 @@ class Loop:
             for name in work.nodes.needs:
                 self._takers.setdefault(name, []).append(work)
         self._touched: deque[JobWork] = deque(works)
-        self._ready: deque[Task] = deque()
-        self._later: list[tuple[float, int, Task]] = []
-        self._running: set[Task] = set()
-        self._stop: Stop | None = None
+        self._traffic = Dispatcher(around.pool_of, resolver.action, around.told, around.clock)
+        self._hedges = Hedges(around.pool_of, around.durations)
+        self._brake = Brake(self._traffic, ledger)
         self._fatal = False
         self._next_look = 0.0
 
@@ -84,19 +66,20 @@ class Loop:
         deadline = None if self._options.deadline_s is None else began + self._options.deadline_s
         self._ledger.tell("plan", total=self._ledger.total, jobs=[work.name for work in self._works])
         self._advance()
-        while self._running or ((self._ready or self._later) and self._stop is None):
-            self._dispatch()
+        while self._traffic.flying or (self._traffic.waiting and self._brake.reason is None):
+            if self._brake.reason is None:
+                self._traffic.dispatch()
             self._settle(self._collect())
             self._advance()
             self._look_up(deadline)
         placed = [self._placed[work.name] for work in self._works if work.name in self._placed]
-        return self._ledger.summary(self._around.clock() - began, self._stop, self._fatal, placed)
+        return self._ledger.summary(self._around.clock() - began, self._brake.reason, self._fatal, placed)
 
     # -- what is next ---------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
         """Start jobs and stitches whose needs are there, and hand on outputs, until nothing moves."""
-        while self._touched and self._stop is None:
+        while self._touched and self._brake.reason is None:
             work = self._touched.popleft()
             while self._advance_job(work):
                 pass
@@ -128,78 +111,73 @@ class Loop:
 
     def _take_up(self, tasks: Sequence[Task]) -> None:
         found = [task for task in tasks if task.state is State.CACHED]
-        self._ready.extend(task for task in tasks if task.state is State.READY)
+        self._traffic.add(task for task in tasks if task.state is State.READY)
+        if found:
+            self._resolver.note_cutoff(found, self._by_name)
         for task in found:
-            if task.span is None:
-                self._resolver.note_cutoff(task, self._reasons.last.get(task.name), self._by_name)
             self._ledger.finish(task, State.CACHED)
         self._settler.note_found([task for task in found if task.digest is not None], self._reasons.last)
-
-    def _dispatch(self) -> None:
-        now = self._around.clock()
-        while self._later and self._later[0][0] <= now:
-            self._ready.append(heapq.heappop(self._later)[2])
-        if self._stop is not None:
-            return
-        held: list[Task] = []
-        while self._ready and len(held) < _LOOK_BEHIND:
-            task = self._ready.popleft()
-            pool = self._around.pool_of(task)
-            if pool.room <= 0:
-                held.append(task)
-                continue
-            task.attempts += 1
-            task.state = State.RUNNING
-            self._running.add(task)
-            pool.submit(task, task.step or self._resolver.action(task), task.attempts)
-        self._ready.extendleft(reversed(held))
 
     # -- what came back -------------------------------------------------------------------------------------------
 
     def _collect(self) -> list[Ended]:
-        """Wait for a word from the slots, then take all that is there: one transaction serves the lot."""
+        """Wait for a word from the slots, then take all that is there."""
         batch: list[Ended] = []
-        try:
-            message = self._around.told.get(timeout=self._patience())
-            while True:
-                if isinstance(message, Ended):
-                    batch.append(message)
-                elif isinstance(message, Started):
-                    self._ledger.started(message.task)
-                message = self._around.told.get_nowait()
-        except Empty:
-            return batch
-
-    def _patience(self) -> float:
-        return _POLL_S if not self._later else min(_POLL_S, max(0.0, self._later[0][0] - self._around.clock()))
+        for message in self._traffic.collect(_POLL_S):
+            if isinstance(message, Ended):
+                batch.append(message)
+            elif isinstance(message, Started):
+                self._ledger.started(message.flight.task, copy=message.flight.copy)
+            else:  # a signal: look at once
+                self._next_look = 0.0
+        return batch
 
     def _settle(self, batch: list[Ended]) -> None:
         if not batch:
             return
-        for message in batch:
-            self._running.discard(message.task)
-            self._around.pool_of(message.task).given -= 1
-            if message.crash is not None:
-                raise message.crash
-        settled = self._settler.settle(batch, self._around.wall())
+        counted, beaten = self._counted(batch)
+        settled = self._settler.settle(counted, beaten, self._around.wall())
         for text in settled.warnings:
             self._ledger.warn(text)
         for task, outcome in settled.made:
+            self._hedges.note(task, outcome.duration_s)
             self._ledger.finish(task, State.DONE, outcome)
             task.step, task.preimage = None, b""  # ten thousand of them need not be kept
             if task.span is None or task.work.open == 0:
                 self._touched.append(task.work)
         for task, outcome in settled.failed:
             self._failed(task, outcome)
+        for message in (message for message in batch if message.outcome.digest is None):
+            self._around.pool_of(message.task).failure_handled()
+
+    def _counted(self, batch: list[Ended]) -> tuple[list[Ended], list[Ended]]:
+        """The attempts whose outcome counts, and those that another attempt at the same task makes up for: the first good
+        one wins and ends the others; one that fails while another is under way is not missed."""
+        counted: list[Ended] = []
+        beaten: list[Ended] = []
+        won: set[Task] = set()
         for message in batch:
-            if message.outcome.digest is None:
-                self._around.pool_of(message.task).failure_handled()
+            others = self._traffic.land(message)
+            if message.crash is not None:
+                raise message.crash
+            good = message.outcome.digest is not None
+            if message.task in won or message.task.state is not State.RUNNING or (others and not good):
+                beaten.append(message)
+                continue
+            counted.append(message)
+            if good:
+                won.add(message.task)
+                for other in others:
+                    other.cancel.set()
+        return counted, beaten
 
     def _failed(self, task: Task, outcome: Outcome) -> None:
         failure = outcome.failure or FailureClass.COMMAND
         if failure is FailureClass.CANCELLED:
-            task.state = State.WAITING  # neither made nor failed
-            return
+            if self._brake.ended:
+                task.state = State.WAITING  # neither made nor failed
+                return
+            failure = FailureClass.PREEMPTED  # not by us
         if outcome.damaged and self._heal(task, outcome):
             return
         if task.kind == "stitch" and task.work.covered:
@@ -211,20 +189,20 @@ class Loop:
         delay = delay_before_retry(
             failure, task.command_failures, task.machine_failures, limits_of(task), self._around.random
         )
-        if delay is not None and self._stop is None:
-            self._ledger.tell(
-                "retry", node=task.name, attempt=task.attempts, delay_s=round(delay, 3), reason=outcome.reason
-            )
-            heapq.heappush(self._later, (self._around.clock() + delay, id(task), task))
+        self._ledger.attempt_failed(task, outcome)
+        if delay is None:
+            self._give_up(task, outcome)
             return
-        self._give_up(task, outcome)
+        self._traffic.add_later(task, delay)
+        if self._brake.reason is None:  # else it is neither made nor failed: the next run tries again
+            self._ledger.retry(task, outcome, delay)
 
     def _give_up(self, task: Task, outcome: Outcome) -> None:
         self._ledger.failed(task, outcome, self._around.hints(task, outcome))
         if outcome.failure is FailureClass.FATAL and not outcome.stale:
             self._fatal = True
         if self._fatal or not self._options.keep_going:
-            self.stop(Stop.FAILURE)
+            self._brake.stop(Stop.FAILURE)
 
     # -- healing --------------------------------------------------------------------------------------------------
 
@@ -245,7 +223,7 @@ class Loop:
         if task.kind == "stitch":
             self._rejoin(task.work)
         else:
-            heapq.heappush(self._later, (self._around.clock() + _POLL_S, id(task), task))
+            self._traffic.add_later(task, _POLL_S)
         return True
 
     def _heal_output(self, work: JobWork, error: StoreError) -> bool:
@@ -283,7 +261,7 @@ class Loop:
         for task in tasks:
             self._ledger.reopen(task)
             task.state = State.READY
-            self._ready.append(task)
+        self._traffic.add(tasks)
 
     def _rejoin(self, work: JobWork) -> None:
         assert work.final is not None
@@ -291,27 +269,19 @@ class Loop:
         work.final.state, work.final_started = State.WAITING, False
         self._touched.append(work)
 
-    # -- stopping -------------------------------------------------------------------------------------------------
-
-    def stop(self, why: Stop, *, now: bool = False) -> None:
-        """Take up no new work; with `now`, end what is running too. What was asked for first stays the reason."""
-        self._stop = self._stop or why
-        for pool in {id(pool): pool for pool in map(self._around.pool_of, self._running)}.values():
-            for task in pool.take_back():
-                self._running.discard(task)
-                task.attempts -= 1
-                task.state = State.READY
-            if now:
-                pool.cancel.set()
-
     def _look_up(self, deadline: float | None) -> None:
-        """Look for a word from outside, and at the time."""
+        """Look for a word from outside, at the time, and for stragglers."""
         now = self._around.clock()
-        self._ledger.progress([task.name for task in self._running] if now >= self._next_look else [])
         if now < self._next_look:
             return
         self._next_look = now + _POLL_S
+        flights = self._traffic.under_way()
+        self._ledger.progress([flight.task.name for flight in flights])
+        self._around.report(self._ledger.counts, flights)
         if deadline is not None and now >= deadline:
-            self.stop(Stop.LIMIT, now=True)
+            self._brake.stop(Stop.LIMIT, now=True)
         if (asked := self._around.control()) is not None:
-            self.stop(asked[0], now=asked[1])
+            self._brake.release() if asked.stop is None else self._brake.stop(asked.stop, now=asked.now)
+        if self._brake.reason is None:
+            for task in self._hedges.stragglers(flights, now):
+                self._traffic.send_copy(task)

@@ -35,10 +35,24 @@ class Stop(Enum):
         return {Stop.FAILURE: RunState.FAILED, Stop.CANCEL: RunState.CANCELLED}.get(self, RunState.PAUSED)
 
     @property
+    def weight(self) -> int:
+        """Which of two reasons is told: a cancelled run is cancelled, whatever else was asked before."""
+        order = (Stop.FAILURE, Stop.PAUSE, Stop.LIMIT, Stop.TERMINATE, Stop.INTERRUPT, Stop.CANCEL)
+        return order.index(self)
+
+    @property
     def exit_code(self) -> int:
         """What the command line ends with."""
         codes = {Stop.FAILURE: 1, Stop.PAUSE: 75, Stop.LIMIT: 75, Stop.TERMINATE: 143}
         return codes.get(self, 130)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody asks of a run: to stop (`now`: and to end what is under way), or with no `stop` to go on after all."""
+
+    stop: Stop | None
+    now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +74,20 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptNote:
+    """One failed attempt: its class of failure, why, how long its command took in seconds, and where."""
+
+    attempt: int
+    failure: str
+    reason: str
+    duration_s: float
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """Why one node failed, with what helps: the end of its output, its log, its kept workspace, how to repeat it."""
+    """Why one node failed, with what helps: the end of its output, its log, its kept workspace, how to repeat it, and all
+    attempts of this run, the last one included."""
 
     node: str
     reason: str
@@ -71,6 +97,7 @@ class Failure:
     kept: str | None = None
     repeat: str = ""
     hints: tuple[str, ...] = ()
+    history: tuple[AttemptNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, Thread
 
@@ -12,20 +14,38 @@ from helios_pipe.errors import HeliosPipeError
 from helios_pipe.ports import ActionRunner, FailureClass, Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A slot took up a task."""
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One attempt at a task, on its way. `began` (monotonic seconds) is None until a slot takes it up; a `copy` was started
+    while another attempt at the same task was under way."""
 
     task: Task
+    step: Step
+    attempt: int
+    copy: bool = False
+    cancel: Event = field(default_factory=Event)
+    began: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A slot took up an attempt."""
+
+    flight: Flight
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A slot is done with a task. `crash` is an error that nobody foresaw."""
+    """A slot is done with an attempt. `crash` is an error that nobody foresaw."""
 
-    task: Task
+    flight: Flight
     outcome: Outcome
     crash: BaseException | None = None
+
+    @property
+    def task(self) -> Task:
+        """What was attempted."""
+        return self.flight.task
 
 
 Message = Started | Ended | None
@@ -33,16 +53,28 @@ Message = Started | Ended | None
 
 
 class Pool:
-    """The slots of one adapter. A few tasks more than there are slots may be given, so that none waits for the loop."""
+    """The slots of one adapter. A few tasks more than there are slots may be given, so that none waits for the loop. With
+    `hedges`, a second copy of a straggler is worth its price here even where nobody asked for one."""
 
-    def __init__(self, runner: ActionRunner, size: int, told: SimpleQueue[Message], *, announce: bool) -> None:
+    def __init__(
+        self,
+        runner: ActionRunner,
+        size: int,
+        told: SimpleQueue[Message],
+        *,
+        announce: bool,
+        hedges: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.size = size
         self.given = 0
-        self.cancel = Event()
+        self.hedges = hedges
         self._runner = runner
         self._told = told
         self._announce = announce
-        self._inbox: SimpleQueue[tuple[Task, Step, int] | None] = SimpleQueue()
+        self._clock = clock
+        self._inbox: SimpleQueue[Flight | None] = SimpleQueue()
+        self._flying: set[Flight] = set()
         self._threads: list[Thread] = []
         self._handled = Semaphore(0)
 
@@ -51,26 +83,42 @@ class Pool:
         """How many more tasks it takes now."""
         return 2 * self.size - self.given
 
-    def submit(self, task: Task, step: Step, attempt: int) -> None:
-        """Give it a task; it answers with Ended."""
+    @property
+    def idle(self) -> int:
+        """How many slots have nothing to do."""
+        return max(0, self.size - self.given)
+
+    def submit(self, flight: Flight) -> None:
+        """Give it an attempt; it answers with Ended."""
         self.given += 1
+        self._flying.add(flight)
         if len(self._threads) < min(self.size, self.given):
             thread = Thread(target=self._serve, name=f"slot-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()
-        self._inbox.put((task, step, attempt))
+        self._inbox.put(flight)
 
-    def take_back(self) -> list[Task]:
-        """The tasks that no slot has taken up yet."""
-        back: list[Task] = []
+    def landed(self, flight: Flight) -> None:
+        """The loop has heard that the attempt ended."""
+        self.given -= 1
+        self._flying.discard(flight)
+
+    def take_back(self) -> list[Flight]:
+        """The attempts that no slot has taken up yet."""
+        back: list[Flight] = []
         while True:
             try:
-                item = self._inbox.get_nowait()
+                flight = self._inbox.get_nowait()
             except Empty:
-                self.given -= len(back)
                 return back
-            if item is not None:
-                back.append(item[0])
+            if flight is not None:
+                self.landed(flight)
+                back.append(flight)
+
+    def cancel(self) -> None:
+        """End every attempt that is under way."""
+        for flight in self._flying:
+            flight.cancel.set()
 
     def failure_handled(self) -> None:
         """The loop has decided what a failure means: its slot may go on."""
@@ -87,20 +135,20 @@ class Pool:
         self._runner.close()
 
     def _serve(self) -> None:
-        while (item := self._inbox.get()) is not None:
-            task, step, attempt = item
+        while (flight := self._inbox.get()) is not None:
+            flight.began = self._clock()
             if self._announce:
-                self._told.put(Started(task))
-            ended = self._try(task, step, attempt)
+                self._told.put(Started(flight))
+            ended = self._try(flight)
             self._told.put(ended)
             if ended.outcome.digest is None:
                 self._handled.acquire()  # the first failure may be the last thing that is done
 
-    def _try(self, task: Task, step: Step, attempt: int) -> Ended:
+    def _try(self, flight: Flight) -> Ended:
         try:
-            return Ended(task, self._runner.run(step, attempt, self.cancel))
+            return Ended(flight, self._runner.run(flight.step, flight.attempt, flight.cancel))
         except HeliosPipeError as error:
             kind = FailureClass.INFRASTRUCTURE if error.retryable else FailureClass.FATAL
-            return Ended(task, Outcome(failure=kind, reason=str(error)))
+            return Ended(flight, Outcome(failure=kind, reason=str(error)))
         except BaseException as error:  # noqa: BLE001 - a slot must not die in silence: the loop raises it
-            return Ended(task, Outcome(failure=FailureClass.FATAL, reason=repr(error)), error)
+            return Ended(flight, Outcome(failure=FailureClass.FATAL, reason=repr(error)), error)

@@ -37,16 +37,21 @@ class Settler:
         self._results = results
         self._resolver = resolver
 
-    def settle(self, batch: Sequence[Ended], now: float) -> Settled:
-        """Check each outcome's guards, commit what is right in one transaction, and say what came of it."""
+    def settle(self, batch: Sequence[Ended], beaten: Sequence[Ended], now: float) -> Settled:
+        """Check each outcome's guards, commit what is right in one transaction, and say what came of it. Of attempts that
+        were beaten by another one at the same task only a note is kept."""
         settled = Settled()
+        numbers = {message.task: message.flight.attempt for message in batch}
         shared: dict[str, str | None] = {}
         for message in batch:
             task, outcome = message.task, message.outcome
             if outcome.digest is not None and (path := self._changed(task, shared)) is not None:
                 outcome = self._stale(task, outcome, path)
             (settled.made if outcome.digest is not None else settled.failed).append((task, outcome))
-        self._commit(settled, now)
+        attempts = [self._attempt(m.task, m.flight.attempt, m.outcome, now, beaten=True) for m in beaten]
+        for task, outcome in (*settled.made, *settled.failed):
+            attempts.append(self._attempt(task, numbers[task], outcome, now))
+        self._commit(settled, attempts, now)
         return settled
 
     def note_found(self, tasks: Sequence[Task], last: Mapping[str, str]) -> None:
@@ -55,7 +60,7 @@ class Settler:
         if rows:
             self._results.commit(Commit(last=rows))
 
-    def _commit(self, settled: Settled, now: float) -> None:
+    def _commit(self, settled: Settled, attempts: list[Attempt], now: float) -> None:
         results: list[Result] = []
         preimages: dict[str, bytes] = {}
         fresh: set[str] = set()
@@ -65,7 +70,6 @@ class Settler:
             if task.recipe is not None and not task.work.saved_recipe:
                 preimages[task.recipe.record.digest] = task.recipe.record.data
                 fresh.add(task.work.name)
-        attempts = [self._attempt(task, outcome, now) for task, outcome in (*settled.made, *settled.failed)]
         last = [(self._job_id, task.name, task.key) for task, _ in settled.made]
         forced = any(task.forced for task, _ in settled.made)
         differ = dict(self._results.commit(Commit(results, preimages, last, attempts, forced)))
@@ -102,14 +106,15 @@ class Settler:
             stale=True,
         )
 
-    def _attempt(self, task: Task, outcome: Outcome, now: float) -> Attempt:
+    def _attempt(self, task: Task, number: int, outcome: Outcome, now: float, *, beaten: bool = False) -> Attempt:
         good = outcome.digest is not None
         log = str(outcome.log) if outcome.log is not None else None
-        tail = None if good else outcome.tail[-_TAIL:]
-        status = "done" if good else str(outcome.failure)
+        tail = None if good or beaten else outcome.tail[-_TAIL:]
+        status = "beaten" if beaten else "done" if good else str(outcome.failure)
+        reason = "another copy was quicker" if beaten and (good or not outcome.reason) else outcome.reason
         return Attempt(
-            self._run, task.name, task.attempts, status, now - outcome.duration_s, outcome.duration_s, outcome.worker,
-            outcome.exit_code, outcome.reason, log, tail,
+            self._run, task.name, number, status, now - outcome.duration_s, outcome.duration_s, outcome.worker,
+            outcome.exit_code, reason, log, tail,
         )  # fmt: skip
 
 

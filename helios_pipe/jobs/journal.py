@@ -1,16 +1,24 @@
-"""The journal: which runs there were, and what became of them. Knows nothing of how a run is made."""
+"""The journal: which runs there were, what became of them, what was asked of them. Knows nothing of how a run is made.
+
+pending ──▶ running ──▶ completed | failed | paused | cancelled
+(waits for another run)    │
+                           └── its process dies: the record says `running` still, but nobody holds the job's lock
+"""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from helios_pipe.cache.database import Database
 from helios_pipe.digest import canonical
 
 _ID_DIGITS = 4
+_ASKED = "asked"
 
 
 def job_id(name: str, manifest: Path) -> str:
@@ -35,49 +43,164 @@ class RunRecord(NamedTuple):
     summary: str | None
 
 
+class Change(NamedTuple):
+    """One change of a job's state, or a word to its process (state `asked`). Numbers rise, whatever clocks do."""
+
+    id: int
+    job: str
+    run: int | None
+    time: float
+    state: str
+    detail: str
+
+
+_CHANGE = ", ".join(Change._fields)
+_RUN = ", ".join(RunRecord._fields)
+
+
+class RunningNode(NamedTuple):
+    """An attempt under way. `began` is in seconds since 1970."""
+
+    node: str
+    attempt: int
+    began: float
+
+
+class Progress(NamedTuple):
+    """How far a run was when it last said so."""
+
+    executed: int = 0
+    cached: int = 0
+    failed: int = 0
+    skipped: int = 0
+    running: Sequence[RunningNode] = ()
+
+    @property
+    def done(self) -> int:
+        """Nodes that came to their end."""
+        return self.executed + self.cached + self.failed + self.skipped
+
+
+class Entry(NamedTuple):
+    """A run as its own process knows it: its number, and since which change words of other terminals are meant for it."""
+
+    run: int
+    since: int
+
+
 class Journal:
-    """Runs of all jobs of one cache."""
+    """Runs of all jobs of one cache. For the thread that opened the database; many processes may write."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, job: str, manifest: Path, name: str, request: dict[str, object], total: int, now: float) -> int:
-        """Record a run that starts now, and return its number."""
-        row = (job, str(manifest), name, canonical(request).decode(), os.getpid(), now, "running", total)
+    # -- by the run itself ----------------------------------------------------------------------------------------
+
+    def wait(self, job: str, manifest: Path, name: str, request: dict[str, object], now: float) -> Entry:
+        """Record a run that has to wait for another one of its job."""
+        return self._enter(job, manifest, name, request, now, "pending", None)
+
+    def begin(
+        self,
+        job: str,
+        manifest: Path,
+        name: str,
+        request: dict[str, object],
+        total: int,
+        now: float,
+        waited: Entry | None = None,
+    ) -> Entry:
+        """Record that a run starts now: a new one, or the one that `waited`."""
+        if waited is None:
+            return self._enter(job, manifest, name, request, now, "running", total)
+        with self._database.transaction() as connection:
+            values = (now, total, waited.run)
+            connection.execute("UPDATE runs SET state='running', started=?, total=? WHERE id=?", values)
+            self._change(job, waited.run, "running", "", now)
+        return waited
+
+    def _enter(
+        self, job: str, manifest: Path, name: str, request: dict[str, object], now: float, state: str, total: int | None
+    ) -> Entry:
+        row = (job, str(manifest), name, canonical(request).decode(), os.getpid(), now, state, total)
         with self._database.transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO runs (job, manifest, name, request, pid, started, state, total) VALUES (?,?,?,?,?,?,?,?)",
                 row,
             )
-            connection.execute(
-                "INSERT INTO changes (job, run, time, state, detail) VALUES (?,?,?,'running','')",
-                (job, cursor.lastrowid, now),
-            )
-            connection.execute("DELETE FROM controls WHERE job=?", (job,))
-        return cursor.lastrowid or 0
+            run = cursor.lastrowid or 0
+            return Entry(run, self._change(job, run, state, "", now))
+
+    def note(self, job: str, run: int, state: str, detail: str, now: float) -> None:
+        """Record that the run has heard what was asked of it, and is `pausing`, `cancelling`."""
+        with self._database.transaction():
+            self._change(job, run, state, detail, now)
+
+    def report(self, run: int, progress: Progress, now: float) -> None:
+        """Say how far the run is."""
+        state = json.dumps(progress, ensure_ascii=False, separators=(",", ":"))
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO live VALUES (?,?,?)", (run, now, state))
 
     def end(self, job: str, run: int, state: str, summary: dict[str, object], now: float) -> None:
         """Record how a run ended."""
         with self._database.transaction() as connection:
             text = canonical(summary).decode()
             connection.execute("UPDATE runs SET ended=?, state=?, summary=? WHERE id=?", (now, state, text, run))
-            connection.execute(
-                "INSERT INTO changes (job, run, time, state, detail) VALUES (?,?,?,?,'')", (job, run, now, state)
-            )
+            connection.execute("DELETE FROM live WHERE run=?", (run,))
+            self._change(job, run, state, "", now)
 
-    def runs(self, job: str | None = None) -> list[RunRecord]:
+    def control(self, job: str, entry: Entry) -> Change | None:
+        """The last thing that another terminal asked of the job since this run is there: its detail is `pause`, `pause now`,
+        `resume`, `cancel`. None where nothing."""
+        query = f"SELECT {_CHANGE} FROM changes WHERE job=? AND id>? AND state=? ORDER BY id DESC LIMIT 1"  # noqa: S608
+        row = self._database.connection.execute(query, (job, entry.since, _ASKED)).fetchone()
+        return Change(*row) if row else None
+
+    # -- by others ------------------------------------------------------------------------------------------------
+
+    def ask(self, job: str, verb: str, now: float) -> int:
+        """Ask the processes of all the job's runs for something. They look several times a second. Returns the number of
+        the change, after which their answer will come."""
+        with self._database.transaction():
+            return self._change(job, None, _ASKED, verb, now)
+
+    def runs(self, job: str | None = None, limit: int = -1) -> list[RunRecord]:
         """The runs of one job, or of all, the newest first."""
         where, values = ("WHERE job=?", (job,)) if job is not None else ("", ())
-        columns = ", ".join(RunRecord._fields)
-        query = f"SELECT {columns} FROM runs {where} ORDER BY id DESC"  # noqa: S608 - our own names
-        return [RunRecord(*row) for row in self._database.connection.execute(query, values)]
+        query = f"SELECT {_RUN} FROM runs {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own names
+        return [RunRecord(*row) for row in self._database.connection.execute(query, (*values, limit))]
 
-    def control(self, job: str) -> str | None:
-        """What another terminal asked of the job: `pause`, `pause now`, `cancel`; None where nothing."""
-        row = self._database.connection.execute("SELECT verb FROM controls WHERE job=?", (job,)).fetchone()
-        return row[0] if row else None
+    def run(self, number: int) -> RunRecord | None:
+        """The run of that number."""
+        query = f"SELECT {_RUN} FROM runs WHERE id=?"  # noqa: S608 - our own names
+        row = self._database.connection.execute(query, (number,)).fetchone()
+        return RunRecord(*row) if row else None
 
-    def ask(self, job: str, verb: str, now: float) -> None:
-        """Ask the job's process for something. It looks several times a second."""
+    def changes(self, job: str, after: int = 0) -> list[Change]:
+        """The job's changes with a higher number, in order."""
+        query = f"SELECT {_CHANGE} FROM changes WHERE job=? AND id>? ORDER BY id"  # noqa: S608 - our own names
+        return [Change(*row) for row in self._database.connection.execute(query, (job, after))]
+
+    def progress(self, run: int) -> Progress:
+        """How far a run that goes on (or whose process died) was when it last said so."""
+        row = self._database.connection.execute("SELECT state FROM live WHERE run=?", (run,)).fetchone()
+        return _progress(json.loads(row[0])) if row else Progress()
+
+    def forget(self, job: str) -> int:
+        """Forget all runs of a job, and what its nodes were last; results stay in the cache. Returns how many runs."""
         with self._database.transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO controls VALUES (?,?,?)", (job, verb, now))
+            for table in ("attempts", "live"):
+                connection.execute(f"DELETE FROM {table} WHERE run IN (SELECT id FROM runs WHERE job=?)", (job,))  # noqa: S608
+            connection.execute("DELETE FROM changes WHERE job=?", (job,))
+            connection.execute("DELETE FROM last WHERE job=?", (job,))
+            return connection.execute("DELETE FROM runs WHERE job=?", (job,)).rowcount
+
+    def _change(self, job: str, run: int | None, state: str, detail: str, now: float) -> int:
+        query = "INSERT INTO changes (job, run, time, state, detail) VALUES (?,?,?,?,?)"
+        return self._database.connection.execute(query, (job, run, now, state, detail)).lastrowid or 0
+
+
+def _progress(data: list[Any]) -> Progress:
+    executed, cached, failed, skipped, running = data
+    return Progress(executed, cached, failed, skipped, [RunningNode(*row) for row in running])

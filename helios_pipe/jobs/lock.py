@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from helios_pipe.errors import LockedError, StoreError
+
+_TICK_S = 0.05
+_LOOKED_AT_TRIES = 5
+"""Whoever looks whether the lock is held holds it for some microseconds: that is no reason to be turned away."""
 
 
 class JobLock:
@@ -18,8 +23,11 @@ class JobLock:
         self._job = job
         self._descriptor: int | None = None
 
-    def acquire(self, *, wait: bool, on_wait: Callable[[str], None]) -> None:
-        """Take the lock. Where another process holds it: wait, after `on_wait` was told who, or raise LockedError."""
+    def acquire(
+        self, *, wait: bool, on_wait: Callable[[str], None], give_up: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Take the lock. Where another process holds it: raise LockedError, or wait, after `on_wait` was told who. False
+        where `give_up`, asked several times a second meanwhile, says so."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -29,41 +37,71 @@ class JobLock:
                 hint="Give another cache folder with --cache-dir or HELIOS_PIPE_CACHE_DIR.",
             ) from error
         try:
-            self._take(descriptor, wait=wait, on_wait=on_wait)
+            taken = self._take(descriptor, wait=wait, on_wait=on_wait, give_up=give_up)
+            if taken:
+                self._sign(descriptor)
         except BaseException:
             os.close(descriptor)
             raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        self._descriptor = descriptor
+        if taken:
+            self._descriptor = descriptor
+        else:
+            os.close(descriptor)
+        return taken
 
-    def _take(self, descriptor: int, *, wait: bool, on_wait: Callable[[str], None]) -> None:
+    def _take(
+        self, descriptor: int, *, wait: bool, on_wait: Callable[[str], None], give_up: Callable[[], bool]
+    ) -> bool:
+        for _ in range(_LOOKED_AT_TRIES):
+            if _lock(descriptor, fcntl.LOCK_EX):
+                return True
+            time.sleep(_TICK_S / _LOOKED_AT_TRIES)
+        text = f"another run holds job {self._job} (process {self.holder() or 'unknown'})"
+        if not wait:
+            raise LockedError(text, hint="Leave out --no-wait to wait for it.")
+        on_wait(text)
+        while not _lock(descriptor, fcntl.LOCK_EX):
+            if give_up():
+                return False
+            time.sleep(_TICK_S)
+        return True
+
+    def _sign(self, descriptor: int) -> None:
+        """Write down who holds it: for people only, so that a full disk is no reason to stop."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 32, 0).decode() or "unknown"
-            text = f"another run holds job {self._job} (process {holder})"
-            if not wait:
-                raise LockedError(text, hint="Leave out --no-wait to wait for it.") from error
-            on_wait(text)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        except OSError:
+            pass
 
-    def held_elsewhere(self) -> bool:
+    def held(self) -> bool:
         """Whether some process holds the lock now."""
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not _lock(descriptor, fcntl.LOCK_SH)
         finally:
             os.close(descriptor)
-        return False
+
+    def holder(self) -> int | None:
+        """The process that took the lock last."""
+        try:
+            return int(self._path.read_bytes()[:32])
+        except (OSError, ValueError):
+            return None
 
     def release(self) -> None:
         """Let go. Idempotent."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -4,44 +4,48 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
-from types import FrameType
 
 from helios_pipe import settings
 from helios_pipe.adapters.local import LocalWorkerAdapter
 from helios_pipe.adapters.local_runner import LocalRunner
 from helios_pipe.digest import Digest
 from helios_pipe.engine.ledger import Ledger
-from helios_pipe.engine.loop import Loop, Surroundings
+from helios_pipe.engine.loop import Loop
 from helios_pipe.engine.options import Placed, RunOptions, Stop, Summary
-from helios_pipe.engine.pool import Message, Pool
+from helios_pipe.engine.pool import Flight, Message, Pool
 from helios_pipe.engine.settle import Settler
-from helios_pipe.engine.work import JobWork, Task
+from helios_pipe.engine.surroundings import Surroundings
+from helios_pipe.engine.work import JobWork, State, Task
+from helios_pipe.errors import StoreError
 from helios_pipe.events import Listener
-from helios_pipe.jobs.journal import Journal
+from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode
 from helios_pipe.jobs.lock import JobLock
 from helios_pipe.pipeline.hints import undeclared_inputs
 from helios_pipe.pipeline.session import Session
+from helios_pipe.pipeline.steering import Steering
 from helios_pipe.ports import Outcome
 from helios_pipe.stitch.runner import JoinRunner
 from helios_pipe.worker.workspace import Workspaces
 
-_ASKED = {"pause": (Stop.PAUSE, False), "pause now": (Stop.PAUSE, True), "cancel": (Stop.CANCEL, True)}
+_REPORT_S = 0.4
+"""How often a run says in the journal how far it is."""
 
 
 def run(session: Session, listener: Listener | None, on_wait: Callable[[str], None]) -> Summary:
     """Make everything that is out of date. One run of a job at a time: waits for another one, or raises LockedError."""
     session.check_forced()
     lock = JobLock(session.cache, session.job_id)
-    lock.acquire(wait=session.request.wait, on_wait=on_wait)
+    one = _Run(session, listener)
+    if not lock.acquire(wait=session.request.wait, on_wait=lambda text: one.wait(text, on_wait), give_up=one.given_up):
+        return one.never_begun()
     try:
-        return _Run(session, listener).run()
+        return one.run()
     finally:
         lock.release()
 
@@ -53,37 +57,94 @@ class _Run:
         self.journal = Journal(session.database)
         self.told: SimpleQueue[Message] = SimpleQueue()
         self.pools: dict[str, Pool] = {}
-        self.asked: list[tuple[Stop, bool]] = []
+        self.steering = Steering(self.journal, session.job_id, lambda: self.told.put(None))
+        self.waited: Entry | None = None
         self.made: set[Path] = set()
+        self.next_report = time.monotonic() + _REPORT_S
+
+    # -- before it begins -----------------------------------------------------------------------------------------
+
+    def wait(self, text: str, on_wait: Callable[[str], None]) -> None:
+        """Another run holds the job: say so, and let the journal say it."""
+        on_wait(text)
+        session = self.session
+        self.waited = self.journal.wait(
+            session.job_id, session.manifest.path, session.manifest.name, session.request.describe(), time.time()
+        )
+
+    def given_up(self) -> bool:
+        """Whether somebody wants this run no more, while it still waits."""
+        asked = self.steering.asked(self.waited) if self.waited is not None else None
+        return asked is not None and asked.stop is not None
+
+    def never_begun(self) -> Summary:
+        """What a run comes to that was paused or cancelled while it waited for another one."""
+        assert self.waited is not None
+        asked = self.steering.asked(self.waited)
+        stop = asked.stop if asked is not None and asked.stop is not None else Stop.CANCEL
+        total = self.session.graph.total
+        summary = Summary(stop.state, stop.exit_code, total, 0, 0, 0, skipped=total, duration_s=0.0)
+        self.journal.end(self.session.job_id, self.waited.run, str(stop.state), _plain(summary), time.time())
+        return summary
+
+    # -- the run --------------------------------------------------------------------------------------------------
 
     def run(self) -> Summary:
-        session, now = self.session, time.time()
+        """Put it together, and let it go."""
+        session = self.session
         resolver = session.resolver  # asks the tools first: a missing one ends it before anything is written
         ledger = Ledger(session.works, session.reasons, self.listener, time.monotonic, 0.5)
-        self.number = self.journal.begin(
-            session.job_id, session.manifest.path, session.manifest.name, session.request.describe(), ledger.total, now
-        )
-        settler = Settler(session.job_id, self.number, str(session.root), session.results, resolver)
+        self.entry = self.journal.begin(
+            session.job_id, session.manifest.path, session.manifest.name, session.request.describe(), ledger.total,
+            time.time(), self.waited,
+        )  # fmt: skip
+        settler = Settler(session.job_id, self.entry.run, str(session.root), session.results, resolver)
         around = Surroundings(
-            self.pool_of, self.told, self.place, self.control, self.hints, time.monotonic, time.time, random.random
-        )
+            self.pool_of, self.told, self.place, lambda: self.steering.asked(self.entry), self.report, self.hints,
+            lambda work: session.results.durations(session.job_id, work.name), time.monotonic, time.time, random.random,
+        )  # fmt: skip
         options = RunOptions(session.request.keep_going, session.request.deadline_s)
         loop = Loop(session.works, resolver, session.results, settler, session.reasons, ledger, around, options)
-        summary = None
+        with self._recorded() as record, self.steering.signals():
+            record.append(loop.run())
+        return record[0]
+
+    @contextmanager
+    def _recorded(self) -> Iterator[list[Summary]]:
+        """Whatever happens inside is ended in order and goes into the journal."""
+        record: list[Summary] = []
         try:
-            with self._signals():
-                summary = loop.run()
-        finally:
-            if summary is None:
-                for pool in self.pools.values():
-                    pool.cancel.set()
+            yield record
+        except BaseException:
             for pool in self.pools.values():
-                pool.close()
-            state = str(summary.state) if summary is not None else "failed"
-            record = _plain(summary) if summary is not None else {}
-            self.journal.end(session.job_id, self.number, state, record, time.time())
-            session.sources.save()
-        return summary
+                pool.cancel()
+            self._close()
+            with suppress(StoreError):  # the first error is the one to tell
+                self.journal.end(self.session.job_id, self.entry.run, "failed", {}, time.time())
+            raise
+        self._close()
+        self.journal.end(self.session.job_id, self.entry.run, str(record[0].state), _plain(record[0]), time.time())
+        self.session.sources.save()
+
+    def _close(self) -> None:
+        for pool in self.pools.values():
+            pool.close()
+
+    def report(self, counts: Mapping[State, int], flights: Sequence[Flight]) -> None:
+        """Say in the journal how far the run is, for other terminals."""
+        now = time.monotonic()
+        if now < self.next_report:
+            return
+        self.next_report = now + _REPORT_S
+        wall = time.time()
+        running = [RunningNode(f.task.name, f.attempt, wall - (now - (f.began or now))) for f in flights]
+        progress = Progress(
+            counts[State.DONE], counts[State.CACHED], counts[State.FAILED], counts[State.SKIPPED], running
+        )
+        with suppress(StoreError):  # nothing is lost by it
+            self.journal.report(self.entry.run, progress, wall)
+
+    # -- what the loop asks for -----------------------------------------------------------------------------------
 
     def pool_of(self, task: Task) -> Pool:
         """The slots that a task runs on, made when they are first needed."""
@@ -111,11 +172,11 @@ class _Run:
             return Pool(self._local_runner(size), size, self.told, announce=announce)
         from helios_pipe.pipeline.remote import remote_pool
 
-        return remote_pool(session, config, size, self.told, self.number)
+        return remote_pool(session, config, size, self.told, self.entry.run)
 
     def _local_runner(self, size: int) -> LocalRunner:
         session = self.session
-        folder = session.cache / "work" / f"{os.getpid()}-{self.number}"
+        folder = session.cache / "work" / f"{os.getpid()}-{self.entry.run}"
         workspaces = Workspaces(folder, session.inputs.locate, project=session.root)
         return LocalRunner(
             workspaces, LocalWorkerAdapter(size), session.blobs, session.inputs.locate, settings.environment(), session.path,
@@ -124,7 +185,9 @@ class _Run:
 
     def log_path(self, node: str, attempt: int) -> Path:
         """Where an attempt's output goes."""
-        path = self.session.cache / "logs" / session_folder(self.session.job_id, self.number) / f"{node}.{attempt}.log"
+        path = (
+            self.session.cache / "logs" / session_folder(self.session.job_id, self.entry.run) / f"{node}.{attempt}.log"
+        )
         if path.parent not in self.made:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.made.add(path.parent)
@@ -143,33 +206,6 @@ class _Run:
         """What may have been forgotten where a node failed."""
         declared = {entry.path for entry in (*task.work.shared.tree.entries, *task.extra.tree.entries)}
         return undeclared_inputs(outcome.tail, self.session.root, declared)
-
-    def control(self) -> tuple[Stop, bool] | None:
-        """What a signal, or another terminal, asked for."""
-        if self.asked:
-            return self.asked[-1]
-        verb = self.journal.control(self.session.job_id)
-        return _ASKED.get(verb) if verb is not None else None
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C once drains, twice kills; SIGTERM drains. Only in the main thread, where Python lets signals arrive."""
-
-        def interrupted(number: int, _: FrameType | None) -> None:
-            again = any(stop is Stop.INTERRUPT for stop, _ in self.asked)
-            self.asked.append((Stop.TERMINATE, False) if number == signal.SIGTERM else (Stop.INTERRUPT, again))
-            self.told.put(None)
-
-        try:
-            old = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not the main thread: whoever runs us there stops us by the journal
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
 
 
 def session_folder(job_id: str, run: int) -> str:

@@ -34,12 +34,8 @@ class Plain:
             if event["status"] in ("executed", "failed") or self._verbose:
                 took = texts.duration(float(str(event["duration_s"])))
                 self._say(f"[{self._done}/{max(self._total, self._done)}] {event['node']} {event['status']} in {took}")
-        elif name == "retry":
-            self._say(
-                f"{event['node']}: attempt {event['attempt']} failed ({event['reason']}); again in {event['delay_s']} s"
-            )
-        elif name == "warning":
-            self._say(f"warning: {event['message']}")
+        elif name in ("retry", "warning", "stopping", "resumed", "hedge"):
+            self._say(texts.said(event))
 
     def _say(self, line: str) -> None:
         self._out.write(line + "\n")
@@ -87,8 +83,8 @@ class Live:
             self._progress.advance(self._task)
             if event["status"] == "failed":
                 self._progress.console.print(f"{node} failed: {event['reason']}", markup=False, style="red")
-        elif name in ("retry", "warning"):
-            self._progress.console.print(_said(event), markup=False, style="yellow")
+        elif name in ("retry", "warning", "stopping", "resumed", "hedge"):
+            self._progress.console.print(texts.said(event), markup=False, style="yellow")
         if name in ("node_started", "node_finished"):
             names = list(self._running)
             more = f" +{len(names) - _SHOWN_RUNNING}" if len(names) > _SHOWN_RUNNING else ""
@@ -97,9 +93,3 @@ class Live:
     def close(self) -> None:
         """Take the bar away."""
         self._progress.stop()
-
-
-def _said(event: Event) -> str:
-    if event["event"] == "warning":
-        return f"warning: {event['message']}"
-    return f"{event['node']}: attempt {event['attempt']} failed ({event['reason']}); again in {event['delay_s']} s"

@@ -45,10 +45,37 @@ def outputs(summary: Mapping[str, object]) -> Iterator[str]:
         yield f"  {output['path']}  ({size(output['size'])})"
 
 
+_STOPPING = {
+    "interrupt": "what runs is finished first; Ctrl-C again ends it",
+    "terminate": "what runs has a few seconds left",
+    "pause": "what runs is finished first",
+    "limit": "its time is up",
+    "cancel": "it was cancelled",
+}
+
+
+def said(event: Mapping[str, object]) -> str:
+    """One line for what is neither an end nor a beginning: a retry, a warning, a second copy, a stop."""
+    name = event["event"]
+    if name == "retry":
+        again = f"again in {event['delay_s']} s"
+        return f"{event['node']}: attempt {event['attempt']} failed ({event['reason']}); {again}"
+    if name == "hedge":
+        return f"{event['node']}: {event['reason']}; a second copy is started"
+    if name == "stopping":
+        why = "what runs is ended" if event["now"] and event["reason"] in ("interrupt", "pause") else ""
+        return f"stopping: {why or _STOPPING.get(str(event['reason']), event['reason'])}"
+    return "going on" if name == "resumed" else f"warning: {event['message']}"
+
+
 def failure(entry: Mapping[str, object], lines: int = 20) -> Iterator[str]:
     """What to say of a failed node: why, the end of its output, its log, how to repeat it, what may be missing."""
     attempts = int(str(entry.get("attempts") or 1))
     yield f"{entry['node']} failed{f' after {attempts} attempts' if attempts > 1 else ''}: {entry['reason']}"
+    history = entry.get("history")
+    if attempts > 1 and isinstance(history, Sequence):
+        for past in history:
+            yield f"  attempt {past['attempt']}, {duration(past['duration_s'])}: {past['reason']}"
     shown = last_lines(str(entry.get("tail") or ""), lines)
     yield from (f"  | {line}" for line in shown)
     if entry.get("log"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,6 +33,13 @@ def finished_before(process: subprocess.Popen[str], count: int) -> list[str]:
         if len(names) == count:
             return names
     raise AssertionError(f"the run ended after {names}")
+
+
+def told(process: subprocess.Popen[str], name: str) -> dict[str, Any]:
+    """Read events until one of that name."""
+    assert process.stdout
+    events: Iterator[dict[str, Any]] = map(json.loads, process.stdout)
+    return next(event for event in events if event["event"] == name)
 
 
 def test_what_was_said_to_be_finished_survives_kill_9(held: Project) -> None:
@@ -102,7 +110,7 @@ def test_a_second_ctrl_c_kills_what_runs(held: Project) -> None:
     with held.running("run", "render.yaml", "--json", "-j1") as process:
         held.wait_for("hold")
         process.send_signal(signal.SIGINT)
-        finished_before(process, 3)
+        assert not told(process, "stopping")["now"]
         process.send_signal(signal.SIGINT)
         run = held.finish(process)
     assert run.exit_code == 130

@@ -1,0 +1,131 @@
+"""Attempts on their way: what is ready, what waits for its next attempt, what is under way where. Decides neither what is
+ready nor what an outcome means."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import count
+from queue import Empty, SimpleQueue
+
+from helios_pipe.action.model import Step
+from helios_pipe.engine.pool import Ended, Flight, Message, Pool
+from helios_pipe.engine.work import State, Task
+
+_LOOK_BEHIND = 8
+"""How many tasks whose pool is full are looked behind for one whose pool is not."""
+
+
+class Dispatcher:
+    """Hands tasks to slots, and takes in what they say. For the loop's thread."""
+
+    def __init__(
+        self,
+        pool_of: Callable[[Task], Pool],
+        step_of: Callable[[Task], Step],
+        told: SimpleQueue[Message],
+        clock: Callable[[], float],
+    ) -> None:
+        self._pool_of = pool_of
+        self._step_of = step_of
+        self._told = told
+        self._clock = clock
+        self._serial = count()
+        self._ready: deque[Task] = deque()
+        self._later: list[tuple[float, int, Task]] = []
+        self._flights: dict[Task, list[Flight]] = {}
+
+    @property
+    def flying(self) -> bool:
+        """Whether an attempt is under way."""
+        return bool(self._flights)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a task waits for a slot, or for its next attempt."""
+        return bool(self._ready or self._later)
+
+    def add(self, tasks: Iterable[Task]) -> None:
+        """These can be attempted now."""
+        self._ready.extend(tasks)
+
+    def add_later(self, task: Task, delay_s: float) -> None:
+        """This one can be attempted then."""
+        heapq.heappush(self._later, (self._clock() + delay_s, next(self._serial), task))
+
+    def under_way(self) -> list[Flight]:
+        """The attempts that slots have taken up."""
+        return [flight for flights in self._flights.values() for flight in flights if flight.began is not None]
+
+    def dispatch(self) -> None:
+        """Fill the pools."""
+        now = self._clock()
+        while self._later and self._later[0][0] <= now:
+            self._ready.append(heapq.heappop(self._later)[2])
+        held: list[Task] = []
+        while self._ready and len(held) < _LOOK_BEHIND:
+            task = self._ready.popleft()
+            pool = self._pool_of(task)
+            if pool.room > 0:
+                self._send(task, pool)
+            else:
+                held.append(task)
+        self._ready.extendleft(reversed(held))
+
+    def send_copy(self, task: Task) -> bool:
+        """Start a second attempt at a task beside the one that is under way; False where no slot is idle."""
+        pool = self._pool_of(task)
+        if pool.idle:
+            self._send(task, pool, copy=True)
+            return True
+        return False
+
+    def _send(self, task: Task, pool: Pool, *, copy: bool = False) -> None:
+        task.attempts += 1
+        task.state = State.RUNNING
+        flight = Flight(task, task.step or self._step_of(task), task.attempts, copy)
+        self._flights.setdefault(task, []).append(flight)
+        pool.submit(flight)
+
+    def collect(self, patience_s: float) -> list[Message]:
+        """Wait for a word from the slots, for at most so long, then take all that is there."""
+        if self._later:
+            patience_s = min(patience_s, max(0.0, self._later[0][0] - self._clock()))
+        messages: list[Message] = []
+        try:
+            messages.append(self._told.get(timeout=patience_s))
+            while True:
+                messages.append(self._told.get_nowait())
+        except Empty:
+            return messages
+
+    def land(self, ended: Ended) -> list[Flight]:
+        """An attempt ended. Returns the other attempts at its task that are under way."""
+        flight = ended.flight
+        self._pool_of(flight.task).landed(flight)
+        return self._remove(flight)
+
+    def _remove(self, flight: Flight) -> list[Flight]:
+        others = self._flights[flight.task]
+        others.remove(flight)
+        if not others:
+            del self._flights[flight.task]
+        return others
+
+    def take_back(self) -> None:
+        """What no slot has taken up yet is ready again, as if it had not been given."""
+        for pool in self._pools():
+            for flight in pool.take_back():
+                flight.task.attempts -= 1
+                if not self._remove(flight):
+                    flight.task.state = State.READY
+                    self._ready.append(flight.task)
+
+    def cancel(self) -> None:
+        """End what is under way."""
+        for pool in self._pools():
+            pool.cancel()
+
+    def _pools(self) -> list[Pool]:
+        return list({id(pool): pool for pool in map(self._pool_of, self._flights)}.values())

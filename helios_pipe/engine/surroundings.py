@@ -1,0 +1,32 @@
+"""What the loop calls, as one value. Knows nothing of who stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from helios_pipe.engine.options import Asked, Placed
+from helios_pipe.engine.pool import Flight, Message, Pool
+from helios_pipe.engine.work import JobWork, State, Task
+from helios_pipe.ports import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the loop calls. `pool_of` gives the slots that a task runs on, `place` puts a finished job's output where it
+    belongs, `control` tells whether someone asked to stop or to go on, `report` is told several times a second how many
+    nodes came to which end and what is under way, `hints` tells what may have been forgotten where a node failed,
+    `durations` how long a job's chunks took in earlier runs, in seconds; the rest are clock (monotonic seconds), wall time
+    (since 1970) and randomness (0 to 1)."""
+
+    pool_of: Callable[[Task], Pool]
+    told: SimpleQueue[Message]
+    place: Callable[[JobWork], Placed | None]
+    control: Callable[[], Asked | None]
+    report: Callable[[Mapping[State, int], Sequence[Flight]], None]
+    hints: Callable[[Task, Outcome], tuple[str, ...]]
+    durations: Callable[[JobWork], Sequence[float]]
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    random: Callable[[], float]
