@@ -62,12 +62,12 @@ def _join(
         plan = _with_sound(preflight(pieces, marks, settings), muxer, settings, sound)
         with replacing(output) as scratch:
             written = write(plan, scratch, muxer, settings)
-            digest = postcheck(scratch, muxer, plan, written.packets)
+            digest, packets = postcheck(scratch, muxer, plan, written.packets)
             if plan.sound and written.sound:
                 check_sound(scratch, muxer, plan.sound, written.sound)
             check_digests(files, digests.result())
             size = scratch.stat().st_size
-    return _joined(plan, written, settings, digest, size)
+    return _joined(plan, Written(packets, written.sound), settings, digest, size)
 
 
 def _with_sound(plan: Plan, muxer: str, settings: JoinSettings, sound: Piece | None) -> Plan:

@@ -55,7 +55,7 @@ class JoinSettings:
 @dataclass(frozen=True, slots=True)
 class JoinedChunk:
     """One chunk of a finished join. `digest` is the one that was recorded for it, and checked; `first` is the place of its first
-    frame in the output, from 0; `packets` is the digest of its packets, see packets.RunDigest."""
+    frame in the output, from 0; `packets` is the digest of its packets as they stand there (packets.RunDigest)."""
 
     name: str
     digest: Digest | None

@@ -23,6 +23,8 @@ MUXERS = {
 SUFFIXES = {muxer: suffix for suffix, muxer in reversed(MUXERS.items())}
 """A suffix of each muxer, to have its files opened by."""
 BOXED = frozenset({"mp4", "mov"})
+STARTS_AT_ZERO = frozenset({"mp4", "mov", "matroska", "webm", "nut"})
+"""Muxers that can show the first frame at 0 while decoding began before it."""
 _INDEX_BASE, _INDEX_PER_FRAME = 1 << 16, 36
 """Bytes of an MP4 index at most: what does not depend on the length, tags included; and for each frame its size (4), shift (8),
 key frame (4), and, were it a chunk of its own, its place (8) and its run (12)."""

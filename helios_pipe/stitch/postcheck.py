@@ -11,7 +11,7 @@ from helios_pipe.digest import Digest
 from helios_pipe.errors import OutputError, StitchError
 from helios_pipe.media.container import open_media
 from helios_pipe.stitch.framing import length_bytes, picture_units
-from helios_pipe.stitch.muxers import SUFFIXES
+from helios_pipe.stitch.muxers import STARTS_AT_ZERO, SUFFIXES
 from helios_pipe.stitch.packets import FileDigests, RunDigest
 from helios_pipe.stitch.source import packets_of
 from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
@@ -25,31 +25,32 @@ if TYPE_CHECKING:
 
 STORES_DTS = frozenset({"mp4", "mov", "mpegts"})
 """Muxers that keep decode times; elsewhere the reader makes them up."""
-STARTS_AT_ZERO = frozenset({"mp4", "mov", "matroska", "webm", "nut"})
-"""Muxers that can show the first frame at 0 while decoding began before it."""
 _LARGE = 1 << 20
 """From this size on a chunk is read again and compared byte by byte, which is sooner done than hashing what was written."""
 
 
-def postcheck(path: Path, muxer: str, plan: Plan, digests: Sequence[Digest]) -> Digest:
-    """Read the joined file back: frames, times, and packets against the chunks' (`digests` of their packets). Gives the file's
-    own digest. Raises StitchError where anything is not as planned."""
+def postcheck(path: Path, muxer: str, plan: Plan, digests: Sequence[Digest]) -> tuple[Digest, list[Digest]]:
+    """Read the joined file back: frames, times, and packets against the chunks' (`digests` of their packets).
+
+    Gives the file's own digest, and that of each chunk's packets as they now stand there, which are other ones only where the
+    container spells packets in its own way. Raises StitchError where anything is not as planned.
+    """
     with FileDigests([path]) as whole:
         try:
             with open_media(path, name=f"output{SUFFIXES[muxer]}", quick=muxer in ("mp4", "mov")) as container:
-                _check(container, muxer, plan, digests)
+                packets = _check(container, muxer, plan, digests)
         except OutputError as error:
             raise StitchError(f"the join cannot be read back: {error.message}") from error
         digest = whole.result()[0]
     assert digest is not None
-    return digest
+    return digest, packets
 
 
 def _wrong(what: str, found: object, expected: object) -> NoReturn:
     raise StitchError(f"the join came out wrong: {what}: {found}, expected {expected}")
 
 
-def _check(container: InputContainer, muxer: str, plan: Plan, digests: Sequence[Digest]) -> None:
+def _check(container: InputContainer, muxer: str, plan: Plan, digests: Sequence[Digest]) -> list[Digest]:
     streams = container.streams
     expected = ["video", "audio"] if plan.sound else ["video"]
     if [stream.type for stream in streams] != expected:
@@ -58,11 +59,14 @@ def _check(container: InputContainer, muxer: str, plan: Plan, digests: Sequence[
     reader = _Reader(stream, plan.clock, plan.frames, muxer)
     packets = reader.packets(container)
     compare = _Comparison(plan, stream, muxer)
-    for chunk, digest in zip(plan.chunks, digests, strict=True):
+    found = [
         compare.run(islice(packets, chunk.frames), chunk, digest)
+        for chunk, digest in zip(plan.chunks, digests, strict=True)
+    ]
     for _ in packets:
         _wrong("frames", f"more than {plan.frames}", plan.frames)
     _check_times(stream, muxer, plan.clock, plan.frames)
+    return found
 
 
 class _Reader:
@@ -126,17 +130,15 @@ class _Comparison:
         self._respelled = self._codec in ("h264", "hevc") and (delimited or self._length != self._written_length)
         self._buffer = bytearray()
 
-    def run(self, written: Iterator[Packet[VideoStream]], chunk: Checked, digest: Digest) -> None:
-        """The chunk's stretch of the joined file must be the chunk's packets. Raises StitchError."""
-        if not self._respelled and chunk.mark[0] < _LARGE:
+    def run(self, written: Iterator[Packet[VideoStream]], chunk: Checked, digest: Digest) -> Digest:
+        """The chunk's stretch of the joined file must be the chunk's packets. Gives the stretch's digest. Raises StitchError."""
+        if self._respelled:
+            return self._by_pictures(written, chunk)
+        if chunk.mark[0] < _LARGE:
             self._by_digest(written, chunk, digest)
-            return
-        equal = self._same_pictures if self._respelled else self._same_bytes
-        for number, (after, before) in enumerate(zip_longest(written, packets_of(chunk.piece, quick=self._quick))):
-            if after is None or before is None:
-                _wrong(f"the packets of {chunk.piece.name}", number, chunk.frames)
-            if not equal(after, before):
-                _wrong(f"packet {number} of {chunk.piece.name}", f"other bytes ({after.size})", f"{before.size} bytes")
+        else:
+            self._by_bytes(written, chunk)
+        return digest
 
     def _by_digest(self, written: Iterator[Packet[VideoStream]], chunk: Checked, digest: Digest) -> None:
         run = RunDigest()
@@ -145,6 +147,29 @@ class _Comparison:
         found = run.value()
         if found != digest:
             _wrong(f"the packets of {chunk.piece.name}", f"sha256 {found}", digest)
+
+    def _by_bytes(self, written: Iterator[Packet[VideoStream]], chunk: Checked) -> None:
+        for number, after, before in self._pairs(written, chunk):
+            if not self._same_bytes(after, before):
+                _wrong(f"packet {number} of {chunk.piece.name}", f"other bytes ({after.size})", f"{before.size} bytes")
+
+    def _by_pictures(self, written: Iterator[Packet[VideoStream]], chunk: Checked) -> Digest:
+        run = RunDigest()
+        for number, after, before in self._pairs(written, chunk):
+            found = picture_units(self._codec, bytes(after), self._written_length)
+            if not found or found != picture_units(self._codec, bytes(before), self._length):
+                _wrong(f"packet {number} of {chunk.piece.name}", "another picture", "the chunk's")
+            run.add(after)
+        return run.value()
+
+    def _pairs(
+        self, written: Iterator[Packet[VideoStream]], chunk: Checked
+    ) -> Iterator[tuple[int, Packet[VideoStream], Packet[VideoStream]]]:
+        source = packets_of(chunk.piece, quick=self._quick)
+        for number, (after, before) in enumerate(zip_longest(written, source)):
+            if after is None or before is None:
+                _wrong(f"the packets of {chunk.piece.name}", number, chunk.frames)
+            yield number, after, before
 
     def _same_bytes(self, after: Packet[VideoStream], before: Packet[VideoStream]) -> bool:
         size = before.size
@@ -155,10 +180,6 @@ class _Comparison:
         # One buffer for all, and a comparison that needs no second copy.
         memoryview(self._buffer)[:size] = memoryview(after)
         return self._buffer.startswith(memoryview(before))
-
-    def _same_pictures(self, after: Packet[VideoStream], before: Packet[VideoStream]) -> bool:
-        found = picture_units(self._codec, bytes(after), self._written_length)
-        return found == picture_units(self._codec, bytes(before), self._length) and bool(found)
 
 
 def _check_times(stream: VideoStream, muxer: str, clock: Clock, frames: int) -> None:

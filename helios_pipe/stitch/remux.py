@@ -120,6 +120,8 @@ class _Target(NamedTuple):
 
 def _copy(target: _Target, source: InputContainer, plan: Plan, first: int) -> int:
     """Copy one chunk's packets, the first of which is decoded as number `first`. Returns the next chunk's."""
+    import av
+
     stream = source.streams.video[0]
     assert stream.time_base is not None
     per, delay, tick = plan.clock.per, plan.delay, plan.clock.tick
@@ -140,7 +142,10 @@ def _copy(target: _Target, source: InputContainer, plan: Plan, first: int) -> in
         packet.time_base = tick
         if sound is not None:
             sound.until((order - delay) * per * tick)
-        mux(packet)
+        try:
+            mux(packet)
+        except av.FFmpegError as error:  # here, or it would be taken for the source's
+            raise _unwritable(plan, target.container.format.name, str(error.strerror)) from error
         keep(packet)
         order += 1
     return order

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from helios_pipe.digest import Digest
 from helios_pipe.errors import OutputError, StitchError
 from helios_pipe.media.container import open_media
 from helios_pipe.stitch.muxers import BOXED, SUFFIXES
@@ -42,16 +43,32 @@ def _wrong(what: str, found: object, expected: object) -> NoReturn:
 def _check_packets(container: InputContainer, muxer: str, plan: SoundPlan, record: SoundRecord) -> None:
     if len(container.streams.audio) != 1:
         _wrong("streams", len(container.streams.audio), 1)
+    found = packets_digest(container, muxer)
+    if found != record.packets:
+        _wrong("packets", f"sha256 {found}", record.packets)
+    if muxer in BOXED:
+        _check_length(container.streams.audio[0], plan, record)
+
+
+def packets_digest(container: InputContainer, muxer: str) -> Digest:
+    """The digest of the sound packets' bytes, one after the other, as they were before the muxer."""
     stream = container.streams.audio[0]
     # MPEG-TS puts a header before each AAC packet.
     skip = _ADTS_HEADER if muxer == "mpegts" and stream.codec_context.name == "aac" else 0
     hasher = sha256()
     for packet in container.demux(stream):
         hasher.update(memoryview(packet)[skip:])
-    if hasher.hexdigest() != record.packets:
-        _wrong("packets", f"sha256 {hasher.hexdigest()}", record.packets)
-    if muxer in BOXED:
-        _check_length(stream, plan, record)
+    return Digest(hasher.hexdigest())
+
+
+def samples_digest(container: InputContainer) -> tuple[int, Digest]:
+    """How many samples the sound decodes to, and their digest. In planar formats it depends on how they are cut into frames."""
+    hasher = sha256()
+    samples = 0
+    for frame in container.decode(audio=0):
+        hasher.update(samples_of(frame))
+        samples += frame.samples
+    return samples, Digest(hasher.hexdigest())
 
 
 def _check_length(stream: AudioStream, plan: SoundPlan, record: SoundRecord) -> None:
@@ -64,12 +81,8 @@ def _check_length(stream: AudioStream, plan: SoundPlan, record: SoundRecord) -> 
 
 
 def _check_samples(container: InputContainer, record: SoundRecord) -> None:
-    hasher = sha256()
-    samples = 0
-    for frame in container.decode(audio=0):
-        hasher.update(samples_of(frame))
-        samples += frame.samples
+    samples, digest = samples_digest(container)
     if samples != record.samples:
         _wrong("samples", samples, record.samples)
-    if hasher.hexdigest() != record.pcm:
-        _wrong("samples", f"sha256 {hasher.hexdigest()}", record.pcm)
+    if digest != record.pcm:
+        _wrong("samples", f"sha256 {digest}", record.pcm)

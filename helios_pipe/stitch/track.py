@@ -64,9 +64,15 @@ class SoundTrack:
         self._packets.close()
 
     def _write(self, packet: Packet[AudioStream]) -> None:
+        import av
+
         self._hasher.update(packet)
-        self._container.mux_one(packet)
-        self._next = next(self._packets, None)
+        try:
+            self._container.mux_one(packet)
+            self._next = next(self._packets, None)
+        except av.FFmpegError as error:
+            codec = self._plan.encoder or self._plan.source.codec
+            raise StitchError(f"the sound could not be written as {codec}: {error.strerror}") from error
 
     def _add_stream(self, encoder: str) -> AudioStream:
         from av.audio.stream import AudioStream
@@ -148,8 +154,10 @@ def _unstamped(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
 
 
 def samples_of(frame: AudioFrame) -> bytes:
-    """The bytes of a frame's samples, channels interleaved; the format must be a packed one."""
-    return bytes(frame.planes[0])[: frame.samples * frame.layout.nb_channels * frame.format.bytes]
+    """The bytes of a frame's samples: channels interleaved in a packed format, one after the other in a planar one."""
+    planes = len(frame.planes)
+    size = frame.samples * frame.format.bytes * (frame.layout.nb_channels if planes == 1 else 1)
+    return b"".join(bytes(plane)[:size] for plane in frame.planes)
 
 
 def _sample_format(encoder: str, plan: SoundPlan) -> str:
