@@ -75,6 +75,7 @@ class Database:
             folder.mkdir(parents=True, exist_ok=True)
             self.connection = sqlite3.connect(folder / FILE_NAME, timeout=_BUSY_MS / 1000, isolation_level=None)
             self._prepare(durable=durable)
+            _keep_out_of_git(folder)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"the cache folder {folder} cannot be used: {error}",
@@ -114,6 +115,12 @@ class Database:
     def close(self) -> None:
         """Give the connection back. Idempotent."""
         self.connection.close()
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    """Results are made, not written: a project that is under version control need not say so itself."""
+    if not os.path.exists(folder / ".gitignore"):
+        (folder / ".gitignore").write_text("*\n", encoding="ascii")
 
 
 def _refuse_network_share(folder: Path) -> None:

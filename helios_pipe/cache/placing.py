@@ -51,7 +51,7 @@ class Placer:
     def _write(self, digest: Digest, path: str) -> None:
         folder, name = os.path.split(path)
         os.makedirs(folder, exist_ok=True)
-        temp = f"{folder}{os.sep}.{name}.{os.getpid()}{TEMP_SUFFIX}"
+        temp = f"{folder}{os.sep}.{name}{TEMP_SUFFIX}"  # one name, so that what a killed run left is found again
         if os.path.lexists(temp):
             os.unlink(temp)
         self._blobs.copy_out(digest, temp)

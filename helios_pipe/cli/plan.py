@@ -39,8 +39,8 @@ def show_plan(manifest: Path, *, as_json: bool, show_all: bool = False, **option
         session.close()
     to_run = sum(row.action == "run" for row in rows)
     if as_json:
-        nodes = [{"node": r.node, "kind": r.kind, "action": r.action, "reason": r.reason} for r in rows]
-        click.echo(json.dumps({"nodes": nodes, "total": len(rows), "to_run": to_run}, ensure_ascii=False))
+        listed = [{"node": r.node, "kind": r.kind, "action": r.action, "reason": r.reason} for r in rows]
+        click.echo(json.dumps({"nodes": listed, "total": len(rows), "to_run": to_run}, ensure_ascii=False))
         return 0
     for warning in opened.manifest.warnings:
         click.echo(f"warning: {warning}", err=True)

@@ -71,6 +71,10 @@ class Recipe:
         """The command of one node, from the values of its placeholders."""
         return tuple([word if isinstance(word, str) else word.fill(values) for word in self._words])
 
+    def _marked(self, values: Mapping[str, object]) -> tuple[str, ...]:
+        """Where the output's name stands in the command: only for commands whose output gets a path of the attempt's own."""
+        return self.argv({**values, "output": "\0"}) if self.base.workspace == "project" else ()
+
     def action(self, node: str, values: Mapping[str, object], frames: int | None, extra: Tree) -> Action:
         """The action of one node."""
         argv, base = self.argv(values), self.base
@@ -79,7 +83,7 @@ class Recipe:
             output = self._outputs[frames] = replace(base.output, frames=frames)
         return Action(
             node, base.kind, argv, output, base.shared, extra, base.env, base.pass_env, base.secrets, base.tools,
-            base.limits, base.workspace,
+            base.limits, base.workspace, marked_argv=self._marked(values),
         )  # fmt: skip
 
     def key(self, action: Action) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from helios_pipe.action.key import Record, join_record
 from helios_pipe.action.model import Action, Entry, Join, Output, Part, Step
@@ -67,13 +67,14 @@ class Resolver:
         for task, found in zip(tasks, self._inputs.each(asked, [task.name for task in tasks]), strict=True):
             task.extra = found
 
-    def note_cutoff(self, task: Task, last_key: str | None, works: Mapping[str, JobWork]) -> None:
-        """Say of a node that was found although something it needs was made anew that this came out the same."""
-        if task.state is not State.CACHED or task.reason or last_key != task.key:
-            return
-        needs = [t for name in takes(task.work.nodes.job, task.kind) for t in works[name].tasks()]
-        if any(t.state is State.DONE for t in (*needs, *(task.work.chunks if task.kind == "stitch" else ()))):
-            task.reason = "same bytes"
+    def note_cutoff(self, found: Sequence[Task], works: Mapping[str, JobWork]) -> None:
+        """Say of a job's nodes of one kind, found although something they need was made anew, that this came out the same."""
+        first = found[0]
+        needs = [task for name in takes(first.work.nodes.job, first.kind) for task in works[name].tasks()]
+        needs += first.work.chunks if first.kind == "stitch" else ()
+        if any(task.state is State.DONE for task in needs):
+            for task in found:
+                task.reason = task.reason or "same bytes"
 
     def start_final(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> None:
         """Give the job's stitch its key, once all that it joins is there, and look for its result."""
@@ -112,7 +113,7 @@ class Resolver:
         stitch, family = work.nodes.job.stitch, work.chunks[0].recipe and work.chunks[0].recipe.family
         work.plan_pieces = work.chunks
         missing = [task for task in work.chunks if task.state is State.READY]
-        if not missing or not family or not work.may_cover or stitch is None or stitch.method == "command":
+        if not missing or not family or not work.may_cover or stitch is None or not _is_sequence(work):
             return
         if any(task.forced for task in missing):
             return
@@ -167,7 +168,7 @@ class Resolver:
     def _stitch(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record]:
         job = work.nodes.job
         assert job.stitch is not None
-        parts = [part_of(piece) for piece in work.plan_pieces]
+        parts = [part_of(piece, work) for piece in work.plan_pieces]
         for source in job.stitch.sources:
             parts += _parts_of(source, outputs[source])
         if job.stitch.method == "command":
@@ -192,6 +193,18 @@ class Resolver:
             return (given.digest, given.name) if given.digest is not None else None
         found = self._inputs.files([audio], f"job {job.name}, stitch.audio")
         return found.tree.entries[0].digest, audio.rsplit("/", 1)[-1]
+
+
+def _is_sequence(work: JobWork) -> bool:
+    """Whether the stitch takes frames, however they are cut: videos end to end, or images by number. To a command, and
+    among gathered files, each chunk is a thing of its own."""
+    stitch, recipe = work.nodes.job.stitch, work.chunks[0].recipe
+    return (
+        stitch is not None
+        and recipe is not None
+        and (stitch.method == "concat" or recipe.base.output.folder)
+        and (stitch.method != "command")
+    )
 
 
 def _values(task: Task) -> dict[str, object]:

@@ -112,15 +112,17 @@ def make_works(jobs: Sequence[JobNodes]) -> list[JobWork]:
     return works
 
 
-def part_of(piece: Task | Result) -> Part:
-    """A piece of a join as data."""
-    if isinstance(piece, Task):
-        assert piece.digest is not None
-        assert piece.span is not None
-        assert piece.recipe is not None
-        span, name = piece.span, piece.recipe.base.output.name.rsplit("/", 1)[-1]
-        return Part(piece.name, piece.digest, name, piece.folder, span.count or None, span.start, span.step)
-    return Part(piece.node, piece.digest, "", piece.folder, piece.frames, piece.start, piece.step or 1)
+def part_of(piece: Task | Result, work: JobWork) -> Part:
+    """A piece of a job's join as data."""
+    recipe = work.chunks[0].recipe if isinstance(piece, Result) else piece.recipe
+    assert recipe is not None
+    name = recipe.base.output.name.rsplit("/", 1)[-1]
+    if isinstance(piece, Result):
+        return Part(piece.node, piece.digest, name, piece.folder, piece.frames, piece.start, piece.step or 1)
+    assert piece.digest is not None
+    assert piece.span is not None
+    span = piece.span
+    return Part(piece.name, piece.digest, name, piece.folder, span.count or None, span.start, span.step)
 
 
 def limits_of(task: Task) -> Limits:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -24,11 +25,12 @@ from helios_pipe.engine.surroundings import Surroundings
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.errors import StoreError
 from helios_pipe.events import Listener
-from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode
+from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode, log_path
 from helios_pipe.jobs.lock import JobLock
 from helios_pipe.pipeline.hints import undeclared_inputs
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.steering import Steering
+from helios_pipe.pipeline.workplace import work_folder
 from helios_pipe.ports import Outcome
 from helios_pipe.stitch.runner import JoinRunner
 from helios_pipe.worker.workspace import Workspaces
@@ -169,15 +171,19 @@ class _Run:
         if config is None or config.type == "local":
             given = config.options.get("concurrency") if config is not None else None
             size = size or (given if isinstance(given, int) else settings.default_concurrency())
-            return Pool(self._local_runner(size), size, self.told, announce=announce)
+            return Pool(self._local_runner(name, size), size, self.told, announce=announce)
         from helios_pipe.pipeline.remote import remote_pool
 
         return remote_pool(session, config, size, self.told, self.entry.run)
 
-    def _local_runner(self, size: int) -> LocalRunner:
+    @cached_property
+    def work(self) -> Path:
+        """Where the workspaces are."""
+        return work_folder(self.session.cache, self.session.blobs, self.session.job_id, self.entry.run)
+
+    def _local_runner(self, name: str, size: int) -> LocalRunner:
         session = self.session
-        folder = session.cache / "work" / f"{os.getpid()}-{self.entry.run}"
-        workspaces = Workspaces(folder, session.inputs.locate, project=session.root)
+        workspaces = Workspaces(self.work / name, session.inputs.locate, project=session.root)
         return LocalRunner(
             workspaces, LocalWorkerAdapter(size), session.blobs, session.inputs.locate, settings.environment(), session.path,
             self.log_path, session.cache / "failed" / session.job_id,
@@ -185,9 +191,7 @@ class _Run:
 
     def log_path(self, node: str, attempt: int) -> Path:
         """Where an attempt's output goes."""
-        path = (
-            self.session.cache / "logs" / session_folder(self.session.job_id, self.entry.run) / f"{node}.{attempt}.log"
-        )
+        path = log_path(self.session.cache, self.session.job_id, self.entry.run, node, attempt)
         if path.parent not in self.made:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.made.add(path.parent)
@@ -206,11 +210,6 @@ class _Run:
         """What may have been forgotten where a node failed."""
         declared = {entry.path for entry in (*task.work.shared.tree.entries, *task.extra.tree.entries)}
         return undeclared_inputs(outcome.tail, self.session.root, declared)
-
-
-def session_folder(job_id: str, run: int) -> str:
-    """The folder of one run's logs, below the cache's."""
-    return f"{job_id}/{run}"
 
 
 def _plain(summary: Summary) -> dict[str, object]:

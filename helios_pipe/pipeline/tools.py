@@ -9,7 +9,6 @@ from helios_pipe.action.model import ToolMark
 from helios_pipe.cache.blobs import Mark
 from helios_pipe.cache.results import Memory
 from helios_pipe.cache.sources import Sources
-from helios_pipe.errors import ToolError
 from helios_pipe.manifest.model import Tool
 from helios_pipe.worker.programs import find_program
 
@@ -34,7 +33,9 @@ class Tools:
             return ToolMark(tool.name, tool.pin, pinned=True, argv=tool.argv)
         found = find_program(tool.name, self._path)
         if found is None:
-            raise missing_tool(tool.name, self._path)
+            from helios_pipe.worker.toolcheck import missing_program
+
+            raise missing_program(tool.name, self._path)
         real = os.path.realpath(found)
         self.files.append(real)
         for folder in self._path.split(os.pathsep):
@@ -57,11 +58,3 @@ class Tools:
             line = tool_line(tool.name, tool.argv, self._path).line
             self._memory.keep_tool_line(real, asked, mark, line)
         return line
-
-
-def missing_tool(name: str, path: str) -> ToolError:
-    """The error that says that a program is not there, and how to get it."""
-    advice = f'Install {name}, or pin its version (`tools: {{{name}: "…"}}`) where only workers have it.'
-    if name == "ffmpeg":
-        advice = "Install ffmpeg, or the bundled one: pip install 'helios-pipe[ffmpeg]'."
-    return ToolError(f"tool {name} is not on PATH ({path})", hint=advice)

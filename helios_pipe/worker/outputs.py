@@ -17,7 +17,8 @@ def check_output(path: str, output: Output) -> None:
     try:
         found = os.lstat(path)
     except FileNotFoundError:
-        raise OutputError(f"the command exited 0 but left no {output.name}{_looked(path)}") from None
+        advice = "The command makes its output folder itself (`mkdir -p {output}`)." if output.folder else ""
+        raise OutputError(f"the command exited 0 but left no {output.name}{_looked(path)}", hint=advice) from None
     if stat.S_ISLNK(found.st_mode):
         raise OutputError(f"{output.name} is a link; the command must leave the content itself")
     if output.folder:
