@@ -108,6 +108,7 @@ def test_retries_are_counted_and_told(project: Project) -> None:
     assert [e["attempt"] for e in run.events if e["event"] == "retry"] == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_command_that_is_too_slow_is_ended_and_says_so(project: Project) -> None:
     project.manifest(project.burnin(frames="0-9", words="--misbehave hang", timeout="1s"))
     run = project.helios("run", "render.yaml")

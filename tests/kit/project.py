@@ -233,7 +233,7 @@ class Project:
 
 def _ended(exit_code: int, stdout: str, stderr: str) -> Run:
     run = Run(exit_code, stdout, stderr)
-    assert "Traceback (most recent call last)" not in stderr, str(run)
+    assert not any(line.startswith("Traceback ") for line in stderr.splitlines()), str(run)
     return run
 
 
