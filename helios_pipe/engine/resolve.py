@@ -23,6 +23,8 @@ from helios_pipe.engine.work import JobWork, State, Task, part_of
 from helios_pipe.graph.nodes import takes
 from helios_pipe.manifest.model import Job, JobInput
 
+_SAME = "same bytes"
+
 
 class Resolver:
     """Turns jobs into tasks with keys, and finds those that need not be made."""
@@ -72,9 +74,9 @@ class Resolver:
         first = found[0]
         needs = [task for name in takes(first.work.nodes.job, first.kind) for task in works[name].tasks()]
         needs += first.work.chunks if first.kind == "stitch" else ()
-        if any(task.state is State.DONE for task in needs):
+        if any(task.state is State.DONE or task.reason == _SAME for task in needs):
             for task in found:
-                task.reason = task.reason or "same bytes"
+                task.reason = task.reason or _SAME
 
     def start_final(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> None:
         """Give the job's stitch its key, once all that it joins is there, and look for its result."""

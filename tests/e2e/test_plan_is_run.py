@@ -129,7 +129,7 @@ class Project:
         return found
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(edits, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_what_runs_is_what_was_planned_less_what_came_out_the_same(rounds: list[list[tuple[str, Any, Any]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
