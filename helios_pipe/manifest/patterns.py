@@ -142,14 +142,25 @@ def is_under(path: str, keys: set[str]) -> bool:
 
 
 def path_regex(pattern: Pattern) -> re.Pattern[str]:
-    """What matches the whole paths of files that the pattern means."""
-    text = ""
-    *front, last = pattern.parts
-    for part in front:
-        text += "(?:.*/)?" if part == "**" else _translate(part) + "/"
-    if last == "**":
+    """What matches the whole paths of files that the pattern means.
+
+    Between two `**` stand parts that take a fixed number of names, so that the first place where they fit is as good as any
+    later one: it is never given back, and no path takes more than a moment.
+    """
+    segments: list[list[str]] = [[]]
+    for part in pattern.parts:
+        if part == "**":
+            segments.append([])
+        else:
+            segments[-1].append(_translate(part))
+    first, *rest = ["/".join(segment) for segment in segments]
+    last = rest.pop() if rest else None
+    text = first + "/" if first and last is not None else first
+    text += "".join(f"(?>(?:.*?/)??{middle}/)" for middle in rest if middle)
+    if last == "":
         return re.compile(text + (r".+/.*\Z" if pattern.folder_only else r".+\Z"), re.DOTALL)
-    return re.compile(text + _translate(last) + (r"/.*\Z" if pattern.folder_only else r"(?:/.*)?\Z"), re.DOTALL)
+    text += f"(?:.*/)?{last}" if last is not None else ""
+    return re.compile(text + (r"/.*\Z" if pattern.folder_only else r"(?:/.*)?\Z"), re.DOTALL)
 
 
 def _translate(part: str) -> str:

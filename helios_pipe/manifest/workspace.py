@@ -12,7 +12,11 @@ from helios_pipe.manifest.problems import Report
 
 def check_workspace(job: Job, by_name: Mapping[str, Job], report: Report) -> None:
     """Note inputs that would be at one place, and outputs that would be where an input is."""
-    taken = {pattern.literal: "an input" for pattern in map(parse_pattern, job.inputs) if pattern.literal}
+    taken = {
+        pattern.literal: "an input"
+        for pattern in map(parse_pattern, job.inputs)
+        if pattern.literal and not pattern.excludes
+    }
     entries = report.marks.entries((*job.where, "inputs"), mappings=True)
     for reference, where in zip(job.job_inputs, entries, strict=False):
         place = input_place(reference, by_name)
