@@ -39,9 +39,12 @@ PASSED = ("HOME", "PUPPETEER_CACHE_DIR", "PUPPETEER_EXECUTABLE_PATH", "PLAYWRIGH
 _LEFTOVERS = "!temp_*_part_*"
 _OUTPUT = Template((Field("output"),))
 _MP4 = (".mp4", ".m4v")
+_HEAD_BYTES = 1 << 16
 
 
-def manifest_of_job(path: Path, data: dict[str, Any], report: Report) -> Manifest | None:
+def manifest_of_job(
+    path: Path, data: dict[str, Any], report: Report, *, keep_merge: bool = False
+) -> Manifest | None:
     """The manifest that does what the job file at `path` asks for; None where it is no job, with the reasons in the report."""
     problems = list(job_problems(data))
     for where, message in problems:
@@ -63,14 +66,14 @@ def manifest_of_job(path: Path, data: dict[str, Any], report: Report) -> Manifes
         path=path,
         root=path.parent,
         name=name,
-        jobs=(_job(spec, path, report),),
+        jobs=(_job(spec, path, report, keep_merge=keep_merge),),
         pass_env=PASSED,
         adapters={"local": AdapterConfig("local", "local")},
         marks=report.marks,
     )
 
 
-def _job(spec: JobSpec, path: Path, report: Report) -> Job:
+def _job(spec: JobSpec, path: Path, report: Report, *, keep_merge: bool) -> Job:
     order = sorted(range(len(spec.chunks)), key=lambda index: spec.chunks[index].start_frame)
     chunks = [_chunk(spec.chunks[index], index, report) for index in order]
     fps = None
@@ -78,7 +81,7 @@ def _job(spec: JobSpec, path: Path, report: Report) -> Job:
         fps = parse_rate(str(spec.metadata.fps))
     except UnitError as error:
         report.error(("metadata", "fps"), str(error))
-    stitch = _stitch(spec, report)
+    stitch = _stitch(spec, report, keep_merge=keep_merge)
     return Job(
         name=JOB_NAME,
         where=(),
@@ -122,7 +125,7 @@ def _template(word: str, name: str) -> Template:
     return Template(tuple(part for part in parts if part) or ("",))
 
 
-def _stitch(spec: JobSpec, report: Report) -> Stitch | None:
+def _stitch(spec: JobSpec, report: Report, *, keep_merge: bool) -> Stitch | None:
     words = split_helios(spec.merge_command or "")
     target, options = merge_target(words)
     if target is None:
@@ -133,6 +136,8 @@ def _stitch(spec: JobSpec, report: Report) -> Stitch | None:
     except PathError as error:
         report.error(("mergeCommand",), str(error))
         return None
+    if keep_merge:
+        return _kept(spec, words, target, output, report)
     for option in ("--video-codec", "--quality"):
         if options.get(option, "copy") != "copy":
             report.warn(("mergeCommand",), f"{option} is not followed: chunks are joined without encoding them again")
@@ -140,6 +145,20 @@ def _stitch(spec: JobSpec, report: Report) -> Stitch | None:
     if codec is None and splitext(output)[1].lower() in _MP4 and any("pcm_" in chunk.command for chunk in spec.chunks):
         codec = "aac"
     return Stitch("concat", output, audio_codec=None if codec == "copy" else codec)
+
+
+def _kept(spec: JobSpec, words: list[str], target: str, output: str, report: Report) -> Stitch | None:
+    """The merge as the job has it: its words for the parts become the inputs, its target the output."""
+    parts = [chunk.output_file for chunk in sorted(spec.chunks, key=lambda chunk: chunk.start_frame)]
+    at = words.index(parts[0]) if parts and parts[0] in words else len(words)
+    if words[at : at + len(parts)] != parts:
+        report.error(
+            ("mergeCommand",), "does not name the parts one after the other in the order of their frames: it cannot be kept"
+        )
+        return None
+    kept = [*words[:at], *words[at + len(parts) :]]
+    command = [_OUTPUT if word == target else Template((word,)) for word in kept]
+    return Stitch("command", output, command=(*command[:at], Template((Field("inputs"),)), *command[at:]))
 
 
 def merge_target(words: list[str]) -> tuple[str | None, dict[str, str]]:
@@ -168,12 +187,24 @@ def _inputs(path: Path, stitch: Stitch | None) -> tuple[str, ...]:
     made = {path.name: None}
     if stitch is not None:
         made |= dict.fromkeys((stitch.output, stitch.output + ".proof.json"))
+    made |= dict.fromkeys(_manifests(path.parent))
     for name, spec in _job_files(path.parent):
         target, _ = merge_target(split_helios(spec.merge_command or ""))
         made |= dict.fromkeys((name, *(chunk.output_file for chunk in spec.chunks)))
         made |= dict.fromkeys((target, target + ".proof.json") if target else ())
     patterns = ("**", _LEFTOVERS, *sorted("!./" + escape(text) for text in map(_inside, made) if text))
     return () if expand(path.parent, patterns).unmatched else patterns
+
+
+def _manifests(folder: Path) -> Iterator[str]:
+    """The manifests of a folder: what one was imported to is no input of the job."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith((".yaml", ".yml")) and entry.is_file():
+                with open(entry.path, "rb") as file:
+                    head = file.read(_HEAD_BYTES)
+                if re.search(rb"^version:", head, re.MULTILINE) and re.search(rb"^jobs:", head, re.MULTILINE):
+                    yield entry.name
 
 
 def _inside(text: str) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from posixpath import splitext
 from typing import Any
 
-from helios_pipe.manifest.model import Job, Stitch
+from helios_pipe.manifest.model import Job, JobInput, MarkPath, Stitch
 from helios_pipe.manifest.problems import Report
 from helios_pipe.manifest.stitches import default_method
 
@@ -35,6 +35,7 @@ def check_join(job: Job, by_name: Mapping[str, Job], report: Report) -> None:
     first = next(filter(None, problems), None)
     if first:
         report.error((*where, "method"), first)
+    _check_audio(stitch, by_name, where, report)
     if stitch.method in ("concat", "encode"):
         _check_tiling(job, stitch, report)
     if stitch.method == "command" and stitch.command:
@@ -103,6 +104,17 @@ def _input_problem(stitch: Stitch, name: str, output: str | None) -> str | None:
     if stitch.method == "encode" and not folder and splitext(output)[1].lower() in _VIDEOS:
         return f"{name} is a video ({output}), but 'encode' expects images: expected a folder, or the method 'concat'"
     return None
+
+
+def _check_audio(stitch: Stitch, by_name: Mapping[str, Job], where: MarkPath, report: Report) -> None:
+    if not isinstance(stitch.audio, JobInput) or stitch.audio.job not in by_name:
+        return
+    output = _output(by_name[stitch.audio.job])
+    if output is None or output.endswith("/"):
+        made = f"makes a folder ({output})" if output else "keeps its chunks and has no single output"
+        report.error(
+            (*where, "audio", "job"), f"job {stitch.audio.job!r} {made}, expected one that makes a file of sound"
+        )
 
 
 def _check_tiling(job: Job, stitch: Stitch, report: Report) -> None:

@@ -21,17 +21,19 @@ from helios_pipe.manifest.schema import KNOWN_VERSIONS, check_shape, describe, s
 from helios_pipe.manifest.yaml12 import MAX_BYTES, parse_document
 
 
-def load_manifest(path: Path, overrides: Mapping[str, str] | None = None, *, look: bool = False) -> Manifest:
+def load_manifest(
+    path: Path, overrides: Mapping[str, str] | None = None, *, look: bool = False, keep_merge: bool = False
+) -> Manifest:
     """The manifest in the file, checked, with `overrides` (`--set NAME=text`) in the place of its variables.
 
-    Reads the file, and looks whether folders on the way to outputs are links; with `look`, also whether every input that
+    With `keep_merge` a Helios job's own merge command joins its chunks. Reads the file, and looks whether folders on the way to outputs are links; with `look`, also whether every input that
     no chunk's number is part of has a match. Runs and writes nothing. Raises ManifestError with every problem that was found.
     """
     report = Report(str(path))
     content = _read(path)
     with _no_collector():
         try:
-            manifest = _manifest(path, content, overrides or {}, report)
+            manifest = _manifest(path, content, overrides or {}, report, keep_merge=keep_merge)
             if manifest is not None and look:
                 find_unmatched(manifest, report)
         except FatalProblemError:
@@ -41,7 +43,9 @@ def load_manifest(path: Path, overrides: Mapping[str, str] | None = None, *, loo
     return replace(manifest, shown=str(path), warnings=report.rendered_warnings())
 
 
-def _manifest(path: Path, content: bytes, overrides: Mapping[str, str], report: Report) -> Manifest | None:
+def _manifest(
+    path: Path, content: bytes, overrides: Mapping[str, str], report: Report, *, keep_merge: bool
+) -> Manifest | None:
     document = parse_document(content, report)
     report.marks = document.marks
     data = document.data
@@ -52,7 +56,7 @@ def _manifest(path: Path, content: bytes, overrides: Mapping[str, str], report: 
     if is_job(data):
         if overrides:
             report.error((), f"--set {next(iter(overrides))}: a Helios job has no variables")
-        job = manifest_of_job(place, data, report)
+        job = manifest_of_job(place, data, report, keep_merge=keep_merge)
         return check_manifest(job, {}, report) if job is not None else None
     _check_version(data, report)
     check_shape(data, report)

@@ -90,6 +90,7 @@ class Stitch:
     numbering: Literal["absolute", "chunk"] = "absolute"
     audio: str | JobInput | None = None
     command: tuple[Template, ...] = ()
+    inputs: tuple[str, ...] = ()
     encode: Encode = Encode()
     adapter: str = "local"
     proof: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helios_pipe.manifest.model import Encode, JobInput, Stitch, StitchMethod
-from helios_pipe.manifest.patterns import literal_problem
+from helios_pipe.manifest.patterns import literal_problem, pattern_problem
 from helios_pipe.manifest.scope import STITCH_COMMAND, spelled_text
 from helios_pipe.manifest.section import Section
 
@@ -27,6 +27,7 @@ def build_stitch(job: Section) -> Stitch | None:
         numbering=stitch.get("numbering") or "absolute",
         audio=_audio(stitch),
         command=command,
+        inputs=_inputs(stitch),
         encode=_encode(stitch.below("encode")),
         adapter=stitch.get("adapter") or "local",
         proof=True if proof is None else proof,
@@ -63,6 +64,20 @@ def _check_options(stitch: Section, method: StitchMethod | None) -> None:
 def _sources(stitch: Section) -> tuple[str, ...]:
     names = [stitch.scope.text(value, stitch.at("from", index)) for index, value in stitch.items("from")]
     return tuple(name for name in names if name is not None)
+
+
+def _inputs(stitch: Section) -> tuple[str, ...]:
+    found = []
+    for index, value in stitch.items("inputs"):
+        text = stitch.scope.text(value, stitch.at("inputs", index))
+        problem = pattern_problem(text) if text is not None else None
+        if problem:
+            stitch.error(problem, "inputs", index)
+        elif text is not None:
+            found.append(text)
+    if found and not stitch.has("command"):
+        stitch.error("inputs without a command, expected them only beside 'command'", "inputs")
+    return tuple(found)
 
 
 def _audio(stitch: Section) -> str | JobInput | None:

@@ -136,9 +136,11 @@ def test_all_that_is_wrong_with_a_job_spec_is_told_at_once() -> None:
         "chunks[5]: is the number 7, expected a mapping with 'id', 'startFrame', 'frameCount', ...",
     ]
     assert caught.value.exit_code == 2
-    for part, kind in (({}, JobChunk), ([], JobMetadata), (None, JobSpec)):
-        with pytest.raises(JobSpecError):
-            kind.from_dict(part)  # type: ignore[attr-defined]
+    nothing: Any
+    for nothing in ({}, [], None):
+        for kind in (JobChunk, JobMetadata, JobSpec):
+            with pytest.raises(JobSpecError):
+                kind.from_dict(nothing)
 
 
 def test_a_job_file_is_told_from_a_manifest() -> None:

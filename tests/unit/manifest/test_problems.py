@@ -342,6 +342,21 @@ jobs:
 """) == ["4:7: jobs.b.stitch.method: job 'a' has no single output to join, expected it to have a 'stitch' of its own"]
 
 
+def test_sound_comes_from_a_job_that_makes_a_file(problems: Refused) -> None:
+    assert problems("""\
+version: 1
+jobs:
+  a: {frames: 2, chunk: {size: 1, command: x, output: c.wav}}
+  b: {command: x, output: b/}
+  c: {stitch: {from: [e], output: c.mp4, audio: {job: a}}}
+  d: {stitch: {from: [e], output: d.mp4, audio: {job: b}}}
+  e: {command: x, output: e.mp4}
+""") == [
+        "5:50: jobs.c.stitch.audio.job: job 'a' keeps its chunks and has no single output, expected one that makes a file of sound",
+        "6:50: jobs.d.stitch.audio.job: job 'b' makes a folder (b/), expected one that makes a file of sound",
+    ]
+
+
 def test_limits_are_checked_before_anything_is_made(problems: Refused) -> None:
     values = "[" + ", ".join(map(str, range(100))) + "]"
     matrix = ", ".join(f"k{n}: {values}" for n in range(9))
