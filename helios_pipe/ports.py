@@ -63,8 +63,8 @@ class Artifact:
 @dataclass(frozen=True, slots=True)
 class WorkerResult:
     """How a command ended. stdout and stderr are tails; a remote worker leaves the whole in the store as `log` where they
-    are cut. `failure` is set whenever `exit_code` is not 0, and may be set when the command itself was fine (a timeout that
-    it survived with exit 0 is a failure still)."""
+    are cut, and names inputs that it did not find there whole (`lacking`). `failure` is set whenever `exit_code` is not 0,
+    and may be set when the command itself was fine (a timeout that it survived with exit 0 is a failure still)."""
 
     exit_code: int
     stdout: str = ""
@@ -74,6 +74,7 @@ class WorkerResult:
     reason: str = ""
     artifacts: tuple[Artifact, ...] = ()
     log: Artifact | None = None
+    lacking: tuple[Digest, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     billed_ms: int | None = None
     memory_mb: int | None = None
@@ -107,7 +108,8 @@ class WorkerAdapter(Protocol):
 class Outcome:
     """What an attempt at an action came to. With `digest` it succeeded and the content is in the local cache; otherwise
     `failure` and `reason` say why not. `mark` is the blob's file as it was stored (size, mtime_ns, inode). `damaged` are
-    blobs among the inputs that were missing or not what their names promise; `stale`: an input changed meanwhile. `kept` is
+    blobs among the inputs that were missing or not what their names promise; `stale`: an input changed meanwhile. `proof` is what a
+    join can be proved with afterwards. `kept` is
     the failed workspace, `repeat` the command line that runs it again there. Durations are of the command alone."""
 
     digest: Digest | None = None
@@ -122,6 +124,7 @@ class Outcome:
     kept: Path | None = None
     repeat: str = ""
     stale: bool = False
+    proof: bytes = b""
     duration_s: float = 0.0
     worker: str = "local"
     tools: Mapping[str, str] = field(default_factory=dict)

@@ -113,6 +113,8 @@ class Collector:
             keys = [(result.key,) for result in going]
             connection.executemany("DELETE FROM results WHERE key = ?", keys)
             connection.executemany("DELETE FROM preimages WHERE key = ? AND key NOT IN (SELECT key FROM last)", keys)
+            proofs = [(f"proof:{key}:", f"proof:{key};") for (key,) in keys]
+            connection.executemany("DELETE FROM preimages WHERE key >= ? AND key < ?", proofs)
 
     def _orphans(self, kept: Iterable[Kept]) -> list[tuple[Digest, int]]:
         """Blobs that none of the kept results names, but for those that a live run may have made."""

@@ -35,6 +35,16 @@ class Placer:
         self._remove_others(base, wanted)
         return size
 
+    def place_text(self, data: bytes | None, path: str) -> None:
+        """Put these few bytes at `path`; None takes away what an earlier run put there."""
+        if data is None:
+            if self._memory.still_ours(path):
+                os.unlink(path)
+                self._memory.forget_placed([path])
+            return
+        blob = self._blobs.put_bytes(data)
+        self._place_files({path: blob.digest})
+
     def _place_files(self, wanted: dict[str, Digest]) -> int:
         size, fresh = 0, []
         for path, digest in wanted.items():

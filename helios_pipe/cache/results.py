@@ -70,6 +70,11 @@ class Commit(NamedTuple):
     replace: bool = False
 
 
+def proof_key(key: str, digest: str) -> str:
+    """Where the proof of a join is kept, among the records of keys."""
+    return f"proof:{key}:{digest}"
+
+
 class Results:
     """The records of one cache. For the thread that opened the database."""
 
@@ -144,6 +149,10 @@ class Results:
         """The canonical JSON that `key` is the digest of, where it was stored."""
         row = self._database.connection.execute("SELECT data FROM preimages WHERE key = ?", (key,)).fetchone()
         return zlib.decompress(row[0]) if row else None
+
+    def proof(self, key: str, digest: Digest) -> bytes | None:
+        """What the join under `key` that came out as `digest` can be proved with, where it was stored."""
+        return self.preimage(proof_key(key, digest))
 
     def refresh(self, rows: Iterable[Result]) -> None:
         """Record the marks that blobs have now, for results found intact by their bytes."""

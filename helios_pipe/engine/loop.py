@@ -54,6 +54,7 @@ class Loop:
             for name in work.nodes.needs:
                 self._takers.setdefault(name, []).append(work)
         self._touched: deque[JobWork] = deque(works)
+        self._followers: dict[Task, list[Task]] = {}
         self._traffic = Dispatcher(around.pool_of, resolver.action, around.told, around.clock)
         self._hedges = Hedges(around.pool_of, around.durations)
         self._brake = Brake(self._traffic, ledger)
@@ -112,11 +113,27 @@ class Loop:
     def _take_up(self, tasks: Sequence[Task]) -> None:
         found = [task for task in tasks if task.state is State.CACHED]
         self._traffic.add(task for task in tasks if task.state is State.READY)
+        for task in tasks:
+            if task.twin is not None and task.state is State.WAITING:
+                self._follow(task, task.twin)
         if found:
             self._resolver.note_cutoff(found, self._by_name)
         for task in found:
             self._ledger.finish(task, State.CACHED)
         self._settler.note_found([task for task in found if task.digest is not None], self._reasons.last)
+
+    def _follow(self, task: Task, first: Task) -> None:
+        """What is being made for another node is made for this one, too."""
+        if first.state is State.DONE:
+            self._share(task, first)
+        else:
+            self._followers.setdefault(first, []).append(task)
+
+    def _share(self, task: Task, first: Task) -> None:
+        task.digest, task.folder = first.digest, first.folder
+        self._ledger.finish(task, State.CACHED)
+        self._settler.note_found([task], self._reasons.last)
+        self._touched.append(task.work)
 
     # -- what came back -------------------------------------------------------------------------------------------
 
@@ -145,6 +162,8 @@ class Loop:
             task.step, task.preimage = None, b""  # ten thousand of them need not be kept
             if task.span is None or task.work.open == 0:
                 self._touched.append(task.work)
+            for follower in self._followers.pop(task, ()):
+                self._share(follower, task)
         for task, outcome in settled.failed:
             self._failed(task, outcome)
         for message in (message for message in batch if message.outcome.digest is None):

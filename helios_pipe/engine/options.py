@@ -9,8 +9,10 @@ from helios_pipe.digest import Digest
 
 
 class RunState(StrEnum):
-    """How a run ended. `interrupted` is what a journal says of one whose process is gone."""
+    """Where a run stands. `pending`: it waits for another one of its job; `interrupted`: its process is gone, and nobody
+    wrote down how it ended."""
 
+    PENDING = "pending"
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"

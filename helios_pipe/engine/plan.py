@@ -31,7 +31,7 @@ def plan(works: Sequence[JobWork], resolver: Resolver, reasons: Reasons) -> list
             rows += [PlannedNode(t.name, t.kind, "run", f"waits for {inputs_missing[0]}") for t in work.tasks()]
             continue
         resolver.start(work, outputs)
-        work.open = sum(task.state is State.READY for task in work.chunks)
+        work.open = sum(task.state is not State.CACHED for task in work.chunks)
         rows += [_row(task, reasons) for task in work.chunks]
         if work.final is not None:
             rows.append(_final_row(work, work.final, missing, outputs, resolver, reasons))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from helios_pipe.action.key import Record, join_record
-from helios_pipe.action.model import Action, Entry, Join, Output, Part, Step
+from helios_pipe.action.key import Record
+from helios_pipe.action.model import Action, Step
 from helios_pipe.cache.results import Result, Results
-from helios_pipe.digest import Digest
 from helios_pipe.engine.cover import Piece, cover
 from helios_pipe.engine.inputs import Inputs, JobOutput
 from helios_pipe.engine.recipe import (
@@ -16,12 +15,10 @@ from helios_pipe.engine.recipe import (
     chunk_values,
     command_action,
     expected_frames,
-    stitch_action,
-    stitch_input,
 )  # fmt: skip
-from helios_pipe.engine.work import JobWork, State, Task, part_of
+from helios_pipe.engine.stitches import Stitches
+from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.graph.nodes import takes
-from helios_pipe.manifest.model import Job, JobInput
 
 _SAME = "same bytes"
 
@@ -30,13 +27,20 @@ class Resolver:
     """Turns jobs into tasks with keys, and finds those that need not be made."""
 
     def __init__(
-        self, common: Common, inputs: Inputs, results: Results, forced: Callable[[str], bool], stitch_version: int
+        self,
+        common: Common,
+        inputs: Inputs,
+        results: Results,
+        forced: Callable[[str], bool],
+        stitch_version: int,
+        encoder: Callable[[], str],
     ) -> None:
         self._common = common
         self._inputs = inputs
         self._results = results
         self._forced = forced
-        self._stitch_version = stitch_version
+        self._makers: dict[str, Task] = {}
+        self._stitches = Stitches(common, inputs, stitch_version, encoder)
 
     def start(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> None:
         """Give the job's chunks (or its command) their keys; those with a usable result become CACHED, the others READY.
@@ -82,7 +86,7 @@ class Resolver:
         """Give the job's stitch its key, once all that it joins is there, and look for its result."""
         work.final_started = True
         assert work.final is not None
-        step, record = self._stitch(work, outputs)
+        step, record = self._stitches.build(work, outputs)
         self._keyed(work.final, step, record)
         self._find([work.final])
 
@@ -96,7 +100,7 @@ class Resolver:
     def _keyed(self, task: Task, step: Step, record: Record) -> None:
         task.step, task.key, task.preimage = step, record.digest, record.data
 
-    def _find(self, tasks: Iterable[Task]) -> None:
+    def _find(self, tasks: Sequence[Task]) -> None:
         wanted = []
         for task in tasks:
             task.forced = self._forced(task.name)
@@ -104,9 +108,11 @@ class Resolver:
             if not task.forced:
                 wanted.append(task)
         found = self._results.find([task.key for task in wanted])
-        for task in wanted:
-            if (row := found.get(task.key)) is not None:
+        for task in tasks:
+            if not task.forced and (row := found.get(task.key)) is not None:
                 task.state, task.digest, task.folder = State.CACHED, row.digest, row.folder
+            elif (first := self._makers.setdefault(task.key, task)) is not task:
+                task.state, task.twin, task.reason = State.WAITING, first, f"the same as {first.name}"
 
     # -- intervals ------------------------------------------------------------------------------------------------
 
@@ -165,37 +171,6 @@ class Resolver:
         work.plan_pieces = work.chunks
         return again
 
-    # -- stitches -------------------------------------------------------------------------------------------------
-
-    def _stitch(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record]:
-        job = work.nodes.job
-        assert job.stitch is not None
-        parts = [part_of(piece, work) for piece in work.plan_pieces]
-        for source in job.stitch.sources:
-            parts += _parts_of(source, outputs[source])
-        if job.stitch.method == "command":
-            entries: list[Entry] = []
-            for ordinal, part in enumerate(parts):
-                entries += self._inputs.entries_of(part.digest, part.folder, stitch_input(ordinal, part.name))
-            action, recipe = stitch_action(work.nodes, self._common, parts, entries, None)
-            return action, recipe.key(action)
-        join = Join(
-            f"{job.name}/stitch", job.stitch.method, tuple(parts), _join_output(job, parts), _join_settings(job),
-            self._audio(job, outputs),
-        )  # fmt: skip
-        return join, join_record(join, self._stitch_version)
-
-    def _audio(self, job: Job, outputs: Mapping[str, JobOutput]) -> tuple[Digest, str] | None:
-        assert job.stitch is not None
-        audio = job.stitch.audio
-        if audio is None:
-            return None
-        if isinstance(audio, JobInput):
-            given = outputs[audio.job]
-            return (given.digest, given.name) if given.digest is not None else None
-        found = self._inputs.files([audio], f"job {job.name}, stitch.audio")
-        return found.tree.entries[0].digest, audio.rsplit("/", 1)[-1]
-
 
 def _is_sequence(work: JobWork) -> bool:
     """Whether the stitch takes frames, however they are cut: videos end to end, or images by number. To a command, and
@@ -228,32 +203,6 @@ def _same_grid(row: Result, first: Task) -> bool:
         and row.step == span.step
         and (row.start - span.start) % span.step == 0
     )
-
-
-def _parts_of(job: str, output: JobOutput) -> list[Part]:
-    if output.digest is not None:
-        return [Part(job, output.digest, output.name, output.folder)]
-    return [
-        Part(f"{job}/{index:04d}", digest, output.name, folder) for index, (digest, folder) in enumerate(output.pieces)
-    ]
-
-
-def _join_output(job: Job, parts: list[Part]) -> Output:
-    assert job.stitch is not None
-    counts = [part.frames for part in parts]
-    total = sum(count for count in counts if count) if all(counts) else None
-    name = job.stitch.output.rstrip("/").rsplit("/", 1)[-1]
-    return Output(name, job.stitch.method == "collect", total)
-
-
-def _join_settings(job: Job) -> tuple[tuple[str, str | int | bool | None], ...]:
-    assert job.stitch is not None
-    stitch = job.stitch
-    fps = None if job.fps is None else str(job.fps)
-    if stitch.method == "collect":
-        return (("numbering", stitch.numbering), ("step", job.frames.step if job.frames else 1))
-    suffix = stitch.output[stitch.output.rfind(".") :] if "." in stitch.output.rsplit("/", 1)[-1] else ""
-    return (("container", suffix.lower()), ("fps", fps))
 
 
 def forced_by(everything: bool, globs: tuple[str, ...]) -> Callable[[str], bool]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from helios_pipe.cache.results import Attempt, Commit, Result, Results
+from helios_pipe.cache.results import Attempt, Commit, Result, Results, proof_key
 from helios_pipe.digest import Digest, canonical
 from helios_pipe.engine.pool import Ended
 from helios_pipe.engine.resolve import Resolver
@@ -67,6 +67,8 @@ class Settler:
         for task, outcome in settled.made:
             results.append(_result(task, outcome, now))
             preimages[task.key] = self._preimage(task)
+            if outcome.proof:
+                preimages[proof_key(task.key, results[-1].digest)] = outcome.proof
             if task.recipe is not None and not task.work.saved_recipe:
                 preimages[task.recipe.record.digest] = task.recipe.record.data
                 fresh.add(task.work.name)

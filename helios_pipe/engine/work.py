@@ -18,7 +18,7 @@ from helios_pipe.graph.nodes import JobNodes, NodeKind
 class State(Enum):
     """Where a node stands."""
 
-    WAITING = auto()  # what it needs is not there yet
+    WAITING = auto()  # what it needs is not there yet, or is being made for another node, too
     READY = auto()  # must be made, and can be
     RUNNING = auto()  # an attempt is under way, or waits for its next one
     DONE = auto()  # made and committed in this run
@@ -53,6 +53,8 @@ class Task:
     command_failures: int = 0
     machine_failures: int = 0
     forced: bool = False
+    twin: Task | None = None
+    """The task of this run that has the same key and is made for both."""
 
 
 @dataclass(slots=True, eq=False)

@@ -24,6 +24,10 @@ class Request:
     wait: bool = True
     durable: bool = False
     deadline_s: float | None = None
+    made: frozenset[str] = frozenset()
+    """Nodes that need not be forced any more: the run that this one goes on with has made them."""
+    resumes: int | None = None
+    """The number of that run."""
 
     def describe(self) -> dict[str, object]:
         """For the journal: enough to run it again."""
@@ -38,4 +42,7 @@ class Request:
             "force_nodes": list(self.force_nodes),
             "cache_dir": self.cache_dir,
             "stitch": self.stitch,
+            "durable": self.durable,
+            "deadline_s": None if self.deadline_s is None else repr(self.deadline_s),
+            "resumes": self.resumes,
         }

@@ -8,32 +8,26 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from functools import cached_property
-from pathlib import Path
 from queue import SimpleQueue
 
-from helios_pipe import settings
-from helios_pipe.adapters.local import LocalWorkerAdapter
-from helios_pipe.adapters.local_runner import LocalRunner
 from helios_pipe.digest import Digest
 from helios_pipe.engine.ledger import Ledger
 from helios_pipe.engine.loop import Loop
 from helios_pipe.engine.options import Placed, RunOptions, Stop, Summary
-from helios_pipe.engine.pool import Flight, Message, Pool
+from helios_pipe.engine.pool import Flight, Message
 from helios_pipe.engine.settle import Settler
 from helios_pipe.engine.surroundings import Surroundings
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.errors import StoreError
 from helios_pipe.events import Listener
-from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode, log_path
+from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode
 from helios_pipe.jobs.lock import JobLock
 from helios_pipe.pipeline.hints import undeclared_inputs
+from helios_pipe.pipeline.pools import Pools
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.steering import Steering
-from helios_pipe.pipeline.workplace import work_folder
 from helios_pipe.ports import Outcome
-from helios_pipe.stitch.runner import JoinRunner
-from helios_pipe.worker.workspace import Workspaces
+from helios_pipe.stitch.certificate import proof_path
 
 _REPORT_S = 0.4
 """How often a run says in the journal how far it is."""
@@ -58,10 +52,9 @@ class _Run:
         self.listener = listener
         self.journal = Journal(session.database)
         self.told: SimpleQueue[Message] = SimpleQueue()
-        self.pools: dict[str, Pool] = {}
+        self.pools = Pools(session, self.told, lambda: self.entry.run, announce=listener is not None)
         self.steering = Steering(self.journal, session.job_id, lambda: self.told.put(None))
         self.waited: Entry | None = None
-        self.made: set[Path] = set()
         self.next_report = time.monotonic() + _REPORT_S
 
     # -- before it begins -----------------------------------------------------------------------------------------
@@ -102,7 +95,7 @@ class _Run:
         )  # fmt: skip
         settler = Settler(session.job_id, self.entry.run, str(session.root), session.results, resolver)
         around = Surroundings(
-            self.pool_of, self.told, self.place, lambda: self.steering.asked(self.entry), self.report, self.hints,
+            self.pools.of, self.told, self.place, lambda: self.steering.asked(self.entry), self.report, self.hints,
             lambda work: session.results.durations(session.job_id, work.name), time.monotonic, time.time, random.random,
         )  # fmt: skip
         options = RunOptions(session.request.keep_going, session.request.deadline_s)
@@ -118,7 +111,7 @@ class _Run:
         try:
             yield record
         except BaseException:
-            for pool in self.pools.values():
+            for pool in self.pools:
                 pool.cancel()
             self._close()
             with suppress(StoreError):  # the first error is the one to tell
@@ -129,7 +122,7 @@ class _Run:
         self.session.sources.save()
 
     def _close(self) -> None:
-        for pool in self.pools.values():
+        for pool in self.pools:
             pool.close()
 
     def report(self, counts: Mapping[State, int], flights: Sequence[Flight]) -> None:
@@ -148,55 +141,6 @@ class _Run:
 
     # -- what the loop asks for -----------------------------------------------------------------------------------
 
-    def pool_of(self, task: Task) -> Pool:
-        """The slots that a task runs on, made when they are first needed."""
-        name = self._pool_name(task)
-        if name not in self.pools:
-            self.pools[name] = self._make_pool(name)
-        return self.pools[name]
-
-    def _pool_name(self, task: Task) -> str:
-        job = task.work.nodes.job
-        if task.kind == "stitch" and job.stitch is not None:
-            return "join" if job.stitch.method != "command" else job.stitch.adapter
-        return self.session.request.adapter or job.adapter
-
-    def _make_pool(self, name: str) -> Pool:
-        session = self.session
-        announce = self.listener is not None
-        if name == "join":
-            return Pool(JoinRunner(session.blobs), 1, self.told, announce=announce)
-        config = session.manifest.adapters.get(name)
-        size = session.request.concurrency
-        if config is None or config.type == "local":
-            given = config.options.get("concurrency") if config is not None else None
-            size = size or (given if isinstance(given, int) else settings.default_concurrency())
-            return Pool(self._local_runner(name, size), size, self.told, announce=announce)
-        from helios_pipe.pipeline.remote import remote_pool
-
-        return remote_pool(session, config, size, self.told, self.entry.run)
-
-    @cached_property
-    def work(self) -> Path:
-        """Where the workspaces are."""
-        return work_folder(self.session.cache, self.session.blobs, self.session.job_id, self.entry.run)
-
-    def _local_runner(self, name: str, size: int) -> LocalRunner:
-        session = self.session
-        workspaces = Workspaces(self.work / name, session.inputs.locate, project=session.root)
-        return LocalRunner(
-            workspaces, LocalWorkerAdapter(size), session.blobs, session.inputs.locate, settings.environment(), session.path,
-            self.log_path, session.cache / "failed" / session.job_id,
-        )  # fmt: skip
-
-    def log_path(self, node: str, attempt: int) -> Path:
-        """Where an attempt's output goes."""
-        path = log_path(self.session.cache, self.session.job_id, self.entry.run, node, attempt)
-        if path.parent not in self.made:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.made.add(path.parent)
-        return path
-
     def place(self, work: JobWork) -> Placed | None:
         """Put a finished job's output where the manifest wants it."""
         path = self.session.output_path(work)
@@ -204,6 +148,9 @@ class _Run:
         if path is None or final is None or final.digest is None:
             return None
         size = self.session.placer.place(Digest(final.digest), final.folder, str(path))
+        if (stitch := work.nodes.job.stitch) is not None and not final.folder:
+            proof = self.session.results.proof(final.key, final.digest) if stitch.proof else None
+            self.session.placer.place_text(proof, str(proof_path(path)))
         return Placed(os.path.relpath(path, self.session.root), Digest(final.digest), size)
 
     def hints(self, task: Task, outcome: Outcome) -> tuple[str, ...]:

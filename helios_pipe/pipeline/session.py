@@ -24,7 +24,7 @@ from helios_pipe.graph.build import build_graph
 from helios_pipe.graph.nodes import Graph
 from helios_pipe.jobs.journal import job_id
 from helios_pipe.manifest.load import load_manifest
-from helios_pipe.manifest.model import Manifest
+from helios_pipe.manifest.model import Manifest, Tool
 from helios_pipe.pipeline.request import Request
 from helios_pipe.pipeline.tools import Tools
 from helios_pipe.stitch.model import STITCH_VERSION
@@ -95,8 +95,14 @@ class Session:
     def resolver(self) -> Resolver:
         """Keys and hits."""
         common = Common.of(self.manifest, self.tools.marks(self.manifest.tools))
-        forced = forced_by(self.request.force, self.request.force_nodes)
-        return Resolver(common, self.inputs, self.results, forced, STITCH_VERSION)
+        asked, made = forced_by(self.request.force, self.request.force_nodes), self.request.made
+        forced = (lambda name: name not in made and asked(name)) if made else asked
+        return Resolver(common, self.inputs, self.results, forced, STITCH_VERSION, self._encoder)
+
+    def _encoder(self) -> str:
+        """What is keyed of ffmpeg where images are encoded: the manifest's word, or the line that it prints."""
+        declared = [tool for tool in self.manifest.tools if tool.name == "ffmpeg"]
+        return self.tools.marks(declared or [Tool("ffmpeg")])[0].text
 
     @cached_property
     def reasons(self) -> Reasons:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from helios_pipe.cache import stamp
 from helios_pipe.cache.sources import RACY_NS
 from helios_pipe.engine.options import RunState, Summary
 from helios_pipe.pipeline.session import Session
+from helios_pipe.stitch.certificate import proof_path
 from helios_pipe.version import __version__
 
 
@@ -33,6 +35,7 @@ def write_stamp(
     present = [manifest, *looked]
     present += [(s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode) for s in session.sources.seen()]
     outputs = [str(session.root / output.path) for output in summary.outputs]
+    outputs += [proof for proof in (str(proof_path(Path(path))) for path in outputs) if os.path.exists(proof)]
     paths = [*_files(outputs), *session.tools.files, *_shards(session), *_unplaced(session)]
     present += [stamp.signature(path) for path in paths]
     if all(s is not None for s in present):

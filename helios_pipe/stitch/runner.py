@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
 
 from helios_pipe.action.model import Join, Part, Step
 from helios_pipe.cache.blobs import Blob, Blobs
+from helios_pipe.digest import Digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, StitchError, StoreError
 from helios_pipe.ports import FailureClass, Outcome
 from helios_pipe.stitch.sequence import collect_trees
@@ -18,38 +20,54 @@ from helios_pipe.stitch.sequence import collect_trees
 class JoinRunner:
     """Joins what is in the local cache. Thread-safe; a join that was started is finished."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, locate: Callable[[Digest], Path]) -> None:
+        """`locate` finds the sound, which may be a file of the project."""
         self._blobs = blobs
+        self._locate = locate
 
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
         """See ActionRunner."""
         if not isinstance(step, Join):
             raise TypeError(f"{step.node} is a command, not a join")
         began = time.monotonic()
+        proof = b""
         try:
-            blob = self._collect(step) if step.method == "collect" else self._concat(step)
+            if step.method == "collect":
+                blob = self._collect(step)
+            else:
+                blob, proof = self._concat(step)
         except (StitchError, BlobMissingError, BlobDamagedError) as error:
-            return self._refused(step, error, time.monotonic() - began)
+            return refused(self._blobs, step, error, time.monotonic() - began)
         except StoreError as error:
             return Outcome(failure=FailureClass.FATAL, reason=str(error))
-        return Outcome(blob.digest, blob.folder, blob.mark, exit_code=0, duration_s=time.monotonic() - began)
+        seconds = time.monotonic() - began
+        return Outcome(blob.digest, blob.folder, blob.mark, exit_code=0, duration_s=seconds, proof=proof)
 
     def close(self) -> None:
         """See ActionRunner."""
 
-    def _concat(self, step: Join) -> Blob:
-        from helios_pipe.stitch.join import JoinSettings, Piece, join  # only here: PyAV comes with it
+    def _concat(self, step: Join) -> tuple[Blob, bytes]:
+        from helios_pipe.stitch.certificate import proof_of  # only here: PyAV comes with it
+        from helios_pipe.stitch.join import JoinSettings, Piece, join
 
         settings = dict(step.settings)
         fps = settings.get("fps")
         target = Path(self._blobs.temp_path() + str(settings.get("container") or ""))
         pieces = [
-            Piece(self._blobs.locate(part.digest), part.node, part.frames, part.digest, part.start, part.step, part.name)
+            Piece(
+                self._blobs.locate(part.digest), part.node, part.frames, part.digest, part.start, part.step, part.name
+            )
             for part in step.parts
         ]
+        sound = None
+        if step.audio is not None:
+            digest, name = step.audio
+            sound = Piece(self._locate(digest), "the sound", digest=digest, file=name)
         try:
-            joined = join(pieces, target, JoinSettings(fps=Fraction(str(fps)) if fps is not None else None))
-            return self._blobs.adopt(target, joined.sha256)
+            joined = join(
+                pieces, target, JoinSettings(fps=Fraction(str(fps)) if fps is not None else None), sound=sound
+            )
+            return self._blobs.adopt(target, joined.sha256), proof_of(joined)
         finally:
             if os.path.lexists(target):
                 os.unlink(target)
@@ -67,8 +85,9 @@ class JoinRunner:
             raise BlobMissingError(f"the result of {part.node} is not in the cache")
         return mark.size
 
-    def _refused(self, step: Join, error: HeliosPipeError, duration_s: float) -> Outcome:
-        """Why it could not be joined: where a piece's bytes are not what they were, that is the reason, and can be mended."""
-        damaged = tuple(part.digest for part in step.parts if not self._blobs.intact(part.digest, folder=part.folder))
-        failure = FailureClass.INFRASTRUCTURE if damaged else FailureClass.COMMAND
-        return Outcome(failure=failure, reason=str(error), damaged=damaged, duration_s=duration_s)
+
+def refused(blobs: Blobs, step: Join, error: HeliosPipeError, duration_s: float) -> Outcome:
+    """Why it could not be joined: where a piece's bytes are not what they were, that is the reason, and can be mended."""
+    damaged = tuple(part.digest for part in step.parts if not blobs.intact(part.digest, folder=part.folder))
+    failure = FailureClass.INFRASTRUCTURE if damaged else FailureClass.COMMAND
+    return Outcome(failure=failure, reason=str(error), damaged=damaged, duration_s=duration_s)

@@ -44,6 +44,26 @@ def frame_number(name: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
+def in_order(images: Sequence[Entry]) -> list[Entry]:
+    """The images of one series by frame number. Raises StitchError where there are several series, or one without number."""
+    for image in images:
+        if frame_number(image.path) is None:
+            raise StitchError(
+                f"{image.path} has no frame number in its name", hint="Name images by frame, as 00042.png."
+            )
+    series = sorted({_series(image.path) for image in images})
+    if len(series) > 1:
+        raise StitchError(
+            f"images of several series to encode: {', '.join(series[:5])}",
+            hint="Leave one series in the chunks' folders.",
+        )
+    return sorted(images, key=lambda image: frame_number(image.path) or 0)
+
+
+def _series(path: str) -> str:
+    return _NUMBER.sub("#", path.rsplit(".", 1)[0])
+
+
 def _renumbered(part: Part, tree: Tree, by_chunk: bool) -> list[Entry]:
     if not by_chunk:
         return list(tree.entries)
@@ -79,7 +99,7 @@ def _no_holes(parts: Sequence[tuple[Part, Tree | None]], found: Mapping[str, tup
     series: dict[str, set[int]] = {}
     for path in found:
         if (number := frame_number(path)) is not None:
-            series.setdefault(_NUMBER.sub("#", path.rsplit(".", 1)[0]), set()).add(number)
+            series.setdefault(_series(path), set()).add(number)
     for name, numbers in series.items():
         if missing := sorted(wanted - numbers):
             shown = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")

@@ -1,0 +1,93 @@
+"""From a job's pieces to the step that makes one of them, and its key. Reads the cache, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from helios_pipe.action.key import Record, join_record
+from helios_pipe.action.model import Entry, Join, Output, Part, Step
+from helios_pipe.digest import Digest
+from helios_pipe.engine.inputs import Inputs, JobOutput
+from helios_pipe.engine.recipe import Common, stitch_action, stitch_input
+from helios_pipe.engine.work import JobWork, part_of
+from helios_pipe.errors import UsageError
+from helios_pipe.manifest.model import Job, JobInput, Stitch
+
+_Settings = tuple[tuple[str, str | int | bool | None], ...]
+
+
+class Stitches:
+    """Builds the stitches of one run. `encoder` tells what is keyed of the program that encodes images; it is asked only
+    when there are some."""
+
+    def __init__(self, common: Common, inputs: Inputs, stitch_version: int, encoder: Callable[[], str]) -> None:
+        self._common = common
+        self._inputs = inputs
+        self._stitch_version = stitch_version
+        self._encoder = encoder
+
+    def build(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record]:
+        """The stitch of a job whose pieces are all there."""
+        job, stitch = work.nodes.job, work.nodes.job.stitch
+        assert stitch is not None
+        parts = [part_of(piece, work) for piece in work.plan_pieces]
+        for source in stitch.sources:
+            parts += _parts_of(source, outputs[source])
+        if stitch.method == "command":
+            entries: list[Entry] = []
+            for ordinal, part in enumerate(parts):
+                entries += self._inputs.entries_of(part.digest, part.folder, stitch_input(ordinal, part.name))
+            entries += self._inputs.files(stitch.inputs, f"job {job.name}, stitch").tree.entries
+            action, recipe = stitch_action(work.nodes, self._common, parts, entries, None)
+            return action, recipe.key(action)
+        output, audio = _output(stitch, parts), self._audio(job, stitch, outputs)
+        settings = self._settings(job, stitch)
+        join = Join(f"{job.name}/stitch", stitch.method, tuple(parts), output, settings, audio)
+        return join, join_record(join, self._stitch_version)
+
+    def _audio(self, job: Job, stitch: Stitch, outputs: Mapping[str, JobOutput]) -> tuple[Digest, str] | None:
+        audio = stitch.audio
+        if audio is None:
+            return None
+        if isinstance(audio, JobInput):
+            given = outputs[audio.job]
+            if given.digest is None or given.folder:
+                raise UsageError(f"job {job.name}, stitch.audio: job {audio.job} does not make one sound file")
+            return given.digest, given.name
+        found = self._inputs.files([audio], f"job {job.name}, stitch.audio").tree.entries
+        if len(found) != 1:
+            raise UsageError(f"job {job.name}, stitch.audio: {audio!r} is {len(found)} files, expected one")
+        return found[0].digest, found[0].path.rsplit("/", 1)[-1]
+
+    def _settings(self, job: Job, stitch: Stitch) -> _Settings:
+        if stitch.method == "collect":
+            return (("numbering", stitch.numbering),)
+        name = stitch.output.rsplit("/", 1)[-1]
+        suffix = name[name.rfind(".") :].lower() if "." in name else ""
+        fps = None if job.fps is None else str(job.fps)
+        if stitch.method == "concat":
+            return (("container", suffix), ("fps", fps))
+        encode = stitch.encode
+        return (
+            ("container", suffix),
+            ("fps", fps),
+            ("numbering", stitch.numbering),
+            ("codec", encode.codec),
+            ("crf", encode.crf),
+            ("pix_fmt", encode.pix_fmt),
+            ("preset", encode.preset),
+            *((f"args.{at}", word) for at, word in enumerate(encode.args)),
+            ("ffmpeg", self._encoder()),
+        )
+
+
+def _parts_of(job: str, output: JobOutput) -> list[Part]:
+    if output.digest is not None:
+        return [Part(job, output.digest, output.name, output.folder)]
+    return [Part(f"{job}/{at:04d}", digest, output.name, folder) for at, (digest, folder) in enumerate(output.pieces)]
+
+
+def _output(stitch: Stitch, parts: list[Part]) -> Output:
+    counts = [part.frames for part in parts]
+    total = sum(count for count in counts if count) if all(counts) else None
+    return Output(stitch.output.rstrip("/").rsplit("/", 1)[-1], stitch.method == "collect", total)

@@ -1,0 +1,110 @@
+"""The slots of one run: which runner serves which task, made when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from queue import SimpleQueue
+
+from helios_pipe import settings
+from helios_pipe.adapters.local import LocalWorkerAdapter
+from helios_pipe.adapters.local_runner import LocalRunner
+from helios_pipe.engine.pool import Message, Pool
+from helios_pipe.engine.work import Task
+from helios_pipe.errors import UsageError
+from helios_pipe.jobs.journal import log_path
+from helios_pipe.manifest.model import AdapterConfig
+from helios_pipe.pipeline.session import Session
+from helios_pipe.pipeline.workplace import work_folder
+from helios_pipe.ports import ActionRunner
+from helios_pipe.stitch.runner import JoinRunner
+from helios_pipe.worker.workspace import Workspaces
+
+_JOINS = {"concat": "(join)", "collect": "(join)", "encode": "(encode)"}
+"""Pools of our own process, by names that no adapter can have."""
+_REMOTE_CONCURRENCY = 16
+
+
+class Pools:
+    """The slots of one run. `run` is asked for the run's number, which is known when the first task comes."""
+
+    def __init__(self, session: Session, told: SimpleQueue[Message], run: Callable[[], int], *, announce: bool) -> None:
+        self._session = session
+        self._told = told
+        self._run = run
+        self._announce = announce
+        self._pools: dict[str, Pool] = {}
+        self._folders: set[Path] = set()
+
+    def __iter__(self) -> Iterator[Pool]:
+        return iter(list(self._pools.values()))
+
+    def of(self, task: Task) -> Pool:
+        """The slots that a task runs on."""
+        name = self._name(task)
+        pool = self._pools.get(name)
+        if pool is None:
+            runner, size = self._make(name)
+            pool = self._pools[name] = Pool(runner, size, self._told, announce=self._announce)
+        return pool
+
+    def _name(self, task: Task) -> str:
+        job = task.work.nodes.job
+        if task.kind == "stitch" and job.stitch is not None:
+            return _JOINS.get(job.stitch.method, job.stitch.adapter)
+        return self._session.request.adapter or job.adapter
+
+    def _make(self, name: str) -> tuple[ActionRunner, int]:
+        if name == "(join)":
+            return self._joins(), 1
+        if name == "(encode)":
+            from helios_pipe.stitch.encoding import EncodeRunner
+
+            return EncodeRunner(self._local(name, 1), self._joins(), self._session.blobs), 1
+        config = self._session.manifest.adapters.get(name)
+        asked = self._session.request.concurrency
+        if config is None or config.type == "local":
+            given = config.options.get("concurrency") if config is not None else None
+            size = asked or (given if isinstance(given, int) else settings.default_concurrency())
+            return self._local(name, size), size
+        return self._remote(config, asked)
+
+    def _joins(self) -> JoinRunner:
+        return JoinRunner(self._session.blobs, self._session.inputs.locate)
+
+    def _local(self, name: str, size: int) -> LocalRunner:
+        session = self._session
+        workspaces = Workspaces(self._work / name, session.inputs.locate, project=session.root)
+        return LocalRunner(
+            workspaces, LocalWorkerAdapter(size), session.blobs, session.inputs.locate, settings.environment(), session.path,
+            self.log_path, session.cache / "failed" / session.job_id,
+        )  # fmt: skip
+
+    def _remote(self, config: AdapterConfig, asked: int | None) -> tuple[ActionRunner, int]:
+        from helios_pipe.adapters.registry import make_adapter
+        from helios_pipe.adapters.remote import RemoteActionRunner
+        from helios_pipe.stores.registry import open_store
+
+        storage = config.options.get("storage")
+        if not isinstance(storage, str):
+            raise UsageError(f"adapter {config.name} needs `storage`: a store's URL that its workers reach")
+        adapter = make_adapter(config)
+        size = asked or adapter.capabilities.concurrency or _REMOTE_CONCURRENCY
+        runner = RemoteActionRunner(
+            adapter, open_store(storage), self._session.blobs, self._session.inputs.locate, self.log_path,
+            name=config.name, signing_key=settings.signing_key(),
+        )  # fmt: skip
+        return runner, size
+
+    @cached_property
+    def _work(self) -> Path:
+        return work_folder(self._session.cache, self._session.blobs, self._session.job_id, self._run())
+
+    def log_path(self, node: str, attempt: int) -> Path:
+        """Where an attempt's output goes; its folder is there."""
+        path = log_path(self._session.cache, self._session.job_id, self._run(), node, attempt)
+        if path.parent not in self._folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._folders.add(path.parent)
+        return path
