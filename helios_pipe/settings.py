@@ -19,8 +19,13 @@ def environment() -> Mapping[str, str]:
 
 def cache_dir(root: Path, flag: str | None) -> Path:
     """The cache folder, absolute: the flag, else the variable, else `.helios` beside the manifest."""
+    return given_cache_dir(flag) or root / DEFAULT_CACHE_DIR
+
+
+def given_cache_dir(flag: str | None) -> Path | None:
+    """The cache folder that the flag or the variable names, absolute; None where neither does."""
     given = flag or os.environ.get(CACHE_DIR_VARIABLE)
-    return Path(os.path.abspath(given)) if given else root / DEFAULT_CACHE_DIR
+    return Path(os.path.abspath(given)) if given else None
 
 
 def default_concurrency() -> int:

@@ -42,6 +42,23 @@ def json_option(function: _Command) -> _Command:
     )
 
 
+def deadline_option(function: _Command) -> _Command:
+    """--deadline DURATION."""
+    return click.option(
+        "--deadline", "deadline_s", metavar="DURATION", callback=_parse_duration,
+        help="Stop the whole run after so long (90s, 10m, 1h30m), as if it was paused.",
+    )(function)  # fmt: skip
+
+
+def _parse_duration(ctx: click.Context, _: click.Parameter, value: str | None) -> float | None:
+    from helios_pipe.manifest.units import UnitError, parse_duration
+
+    try:
+        return None if value is None else parse_duration(value)
+    except UnitError as error:
+        raise click.BadParameter(str(error), ctx) from error
+
+
 def choice_options(function: _Command) -> _Command:
     """What `run` and `plan` have in common: which nodes, and how they are judged."""
     for decorate in (

@@ -27,6 +27,11 @@ def job_id(name: str, manifest: Path) -> str:
     return f"{name}-{sha256(path).hexdigest()[:_ID_DIGITS]}"
 
 
+def log_path(cache: Path, job: str, run: int, node: str, attempt: int) -> Path:
+    """Where the output of an attempt goes."""
+    return cache / "logs" / job / str(run) / f"{node}.{attempt}.log"
+
+
 class RunRecord(NamedTuple):
     """One run as recorded. Times are seconds since 1970; `ended` is None while it goes on, or where its process died."""
 
@@ -164,6 +169,12 @@ class Journal:
         the change, after which their answer will come."""
         with self._database.transaction():
             return self._change(job, None, _ASKED, verb, now)
+
+    def restate(self, job: str, run: int, state: str, now: float) -> None:
+        """Say of a run that nobody is at any more how it ended after all."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE runs SET ended=coalesce(ended, ?), state=? WHERE id=?", (now, state, run))
+            self._change(job, run, state, "", now)
 
     def runs(self, job: str | None = None, limit: int = -1) -> list[RunRecord]:
         """The runs of one job, or of all, the newest first."""

@@ -27,6 +27,8 @@ class Plain:
         name = event["event"]
         if name == "plan":
             self._total += int(str(event["total"]))
+        elif name == "progress":
+            self._done = int(str(event["done"]))
         elif name == "node_started" and self._verbose:
             self._say(f"start {event['node']} ({event['reason']})")
         elif name == "node_finished":
@@ -76,6 +78,10 @@ class Live:
         if name == "plan":
             self._total += int(str(event["total"]))
             self._progress.update(self._task, total=self._total)
+        elif name == "progress":
+            names = event["running"]
+            self._running = dict.fromkeys(names if isinstance(names, list) else ())
+            self._progress.update(self._task, completed=int(str(event["done"])))
         elif name == "node_started":
             self._running[node] = None
         elif name == "node_finished":
@@ -85,10 +91,10 @@ class Live:
                 self._progress.console.print(f"{node} failed: {event['reason']}", markup=False, style="red")
         elif name in ("retry", "warning", "stopping", "resumed", "hedge"):
             self._progress.console.print(texts.said(event), markup=False, style="yellow")
-        if name in ("node_started", "node_finished"):
-            names = list(self._running)
-            more = f" +{len(names) - _SHOWN_RUNNING}" if len(names) > _SHOWN_RUNNING else ""
-            self._progress.update(self._task, running=" ".join(names[:_SHOWN_RUNNING]) + more)
+        if name in ("node_started", "node_finished", "progress"):
+            shown = list(self._running)
+            more = f" +{len(shown) - _SHOWN_RUNNING}" if len(shown) > _SHOWN_RUNNING else ""
+            self._progress.update(self._task, running=" ".join(shown[:_SHOWN_RUNNING]) + more)
 
     def close(self) -> None:
         """Take the bar away."""

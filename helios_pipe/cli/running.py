@@ -1,0 +1,120 @@
+"""A request run to its end, told to people or machines: what `run`, `resume` and a run in the background have in common."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from helios_pipe.cli.fast import request_of
+from helios_pipe.errors import HeliosPipeError
+from helios_pipe.report import texts
+
+if TYPE_CHECKING:
+    from helios_pipe.engine.options import Summary
+    from helios_pipe.events import Event, Listener
+    from helios_pipe.pipeline.request import Request
+    from helios_pipe.report.console import Live, Plain
+
+
+def tell_machines(request: Request, on_event: Callable[[Event], None] | None = None) -> int:
+    """Run it, telling JSON lines on stdout (and `on_event`, before that). Returns the exit code."""
+    from helios_pipe.report.jsonl import JsonLines
+
+    lines = JsonLines(sys.stdout)
+
+    def tell(event: Event) -> None:
+        if on_event is not None:
+            on_event(event)
+        lines(event)
+
+    def on_wait(text: str) -> None:
+        click.echo(f"{text}; waiting for it", err=True)
+        tell({"event": "waiting", "reason": text})
+
+    try:
+        summary, fields = _run(request, tell, "json", on_wait)
+    except HeliosPipeError as error:
+        click.echo(f"error: {error}", err=True)
+        tell({"event": "error", "message": error.message, "hint": error.hint, "exit_code": error.exit_code})
+        tell({"event": "summary", **_nothing(error)})
+        return error.exit_code
+    for failure in summary.failures:
+        tell({"event": "failure", **asdict(failure)})
+    tell({"event": "summary", **fields})
+    return summary.exit_code
+
+
+def tell_people(request: Request, *, quiet: bool = False, verbose: bool = False) -> int:
+    """Run it, telling what happens on stderr and what came of it on stdout. Returns the exit code."""
+    listener = _listener(quiet=quiet, verbose=verbose)
+    try:
+        summary, fields = _run(request, listener, "quiet" if quiet else "text", _say_waiting)
+    finally:
+        if listener is not None:
+            listener.close()
+    for failure in summary.failures:
+        click.echo("\n".join(texts.failure(asdict(failure))), err=True)
+    if not quiet or summary.exit_code:
+        click.echo("\n".join([texts.headline(fields), *texts.outputs(fields)]), err=bool(quiet))
+    return summary.exit_code
+
+
+def _listener(*, quiet: bool, verbose: bool) -> Plain | Live | None:
+    from helios_pipe.report.console import Live, Plain
+
+    if quiet:
+        return None
+    return Live(sys.stderr) if sys.stderr.isatty() and not verbose else Plain(sys.stderr, verbose=verbose)
+
+
+def _say_waiting(text: str) -> None:
+    click.echo(f"{text}; waiting for it", err=True)
+
+
+def _run(
+    request: Request, listener: Listener | None, style: str, on_wait: Callable[[str], None]
+) -> tuple[Summary, dict[str, object]]:
+    from helios_pipe.pipeline.run import run
+    from helios_pipe.pipeline.session import Session, open_manifest
+    from helios_pipe.pipeline.stamping import write_stamp
+
+    began_ns = time.time_ns()
+    opened = open_manifest(request)
+    for warning in opened.manifest.warnings if style != "quiet" else ():
+        click.echo(f"warning: {warning}", err=True)
+    session = Session(request, opened)
+    try:
+        summary = run(session, listener, on_wait)
+        fields = _fields(session.job_id, summary)
+        nothing = {**fields, "executed": 0, "cached": summary.total, "duration_s": 0.0}
+        text = "\n".join([texts.headline(nothing), *texts.outputs(nothing)]) + "\n"
+        write_stamp(
+            session, summary, request_of(sys.argv[1:]), {"style": style, "summary": nothing, "text": text}, began_ns
+        )
+    finally:
+        session.close()
+    return summary, fields
+
+
+def _fields(job: str, summary: Summary) -> dict[str, object]:
+    return {
+        "job": job,
+        "state": str(summary.state),
+        "total": summary.total,
+        "executed": summary.executed,
+        "cached": summary.cached,
+        "failed": summary.failed,
+        "skipped": summary.skipped,
+        "duration_s": round(summary.duration_s, 3),
+        "outputs": [asdict(output) for output in summary.outputs],
+    }
+
+
+def _nothing(error: HeliosPipeError) -> dict[str, object]:
+    counts = dict.fromkeys(("total", "executed", "cached", "failed", "skipped"), 0)
+    return {"job": None, "state": "failed", **counts, "duration_s": 0.0, "outputs": [], "error": error.message}

@@ -1,0 +1,145 @@
+"""The nodes of a job as the journal knows them: what became of each, how often it was tried, what it printed. Reads only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from helios_pipe.cache.database import Database
+from helios_pipe.cache.results import Attempt
+from helios_pipe.jobs.board import Board, JobView
+from helios_pipe.jobs.journal import RunningNode, log_path
+
+_ATTEMPT = ", ".join(Attempt._fields)
+_STATES = {"done": "executed", "beaten": "beaten", "cancelled": "cancelled"}
+
+
+class NodeView(NamedTuple):
+    """One node. `state` is running, executed, failed or cancelled in the run that is looked at, or `earlier`: it was made in
+    another one (and found, or not looked at, in this one). Durations are those of the last attempt's command, in seconds."""
+
+    node: str
+    state: str
+    attempts: int
+    duration_s: float | None
+    worker: str
+    began: float | None
+    reason: str
+    log: str | None
+
+
+class Log(NamedTuple):
+    """The output of one attempt: its file where it is kept, else (where that is gone) the end that the journal has."""
+
+    node: str
+    run: int
+    attempt: int
+    status: str
+    reason: str
+    path: Path
+    tail: str
+
+
+def attempts_of(database: Database, run: int, node: str | None = None) -> list[Attempt]:
+    """The finished attempts of a run (at one node), in order."""
+    where, values = ("AND node=?", (run, node)) if node is not None else ("", (run,))
+    query = f"SELECT {_ATTEMPT} FROM attempts WHERE run=? {where} ORDER BY node, attempt"  # noqa: S608 - our own names
+    return [Attempt(*row) for row in database.connection.execute(query, values)]
+
+
+def count_attempts(database: Database, run: int) -> int:
+    """How many attempts of a run have ended."""
+    row = database.connection.execute("SELECT count(*) FROM attempts WHERE run=?", (run,)).fetchone()
+    return int(row[0])
+
+
+def nodes_of(board: Board, view: JobView) -> list[NodeView]:
+    """Every node that is known of the job, by name."""
+    nodes = {node.node: node for node in _made_before(board.database, view.id)}
+    for attempt in attempts_of(board.database, view.record.id):
+        if attempt.status != "beaten":
+            nodes[attempt.node] = _node(attempt)
+    now = time.time()
+    if view.going:
+        nodes |= {running.node: _running(running, now) for running in view.progress.running}
+    return [nodes[name] for name in sorted(nodes)]
+
+
+def _made_before(database: Database, job: str) -> list[NodeView]:
+    query = (
+        "SELECT last.node, results.duration_s, results.worker, results.time, results.log FROM last"
+        " JOIN results ON results.key = last.key WHERE last.job=?"
+    )
+    rows = database.connection.execute(query, (job,))
+    return [
+        NodeView(node, "earlier", 0, took, worker, ended - took, "", log) for node, took, worker, ended, log in rows
+    ]
+
+
+def _node(attempt: Attempt) -> NodeView:
+    state = _STATES.get(attempt.status, "failed")
+    return NodeView(
+        attempt.node, state, attempt.attempt, max(0.0, attempt.duration_s), attempt.worker, attempt.started,
+        attempt.reason, attempt.log,
+    )  # fmt: skip
+
+
+def _running(running: RunningNode, now: float) -> NodeView:
+    return NodeView(
+        running.node, "running", running.attempt, max(0.0, now - running.began), "", running.began, "", None
+    )
+
+
+def logs_of(board: Board, view: JobView, node: str) -> list[Log]:
+    """The outputs of all attempts at a node: in this run where it has any, also those under way; else in the last run that
+    has. Empty where the node was never tried."""
+    database = board.database
+    run = view.record.id
+    found = attempts_of(database, run, node)
+    running = [r for r in view.progress.running if r.node == node] if view.going else []
+    if not found and not running:
+        query = (
+            "SELECT attempts.run FROM attempts JOIN runs ON runs.id = attempts.run"
+            " WHERE runs.job=? AND attempts.node=? ORDER BY attempts.run DESC LIMIT 1"
+        )
+        row = database.connection.execute(query, (view.id, node)).fetchone()
+        if row is None:
+            return []
+        run = row[0]
+        found = attempts_of(database, run, node)
+    return [log_of_attempt(board, view.id, attempt) for attempt in found] + [
+        log_of_running(board, view, r) for r in running
+    ]
+
+
+def failed_logs(board: Board, view: JobView) -> list[Log]:
+    """The output of the last attempt at each node that failed in this run."""
+    last: dict[str, Attempt] = {}
+    for attempt in attempts_of(board.database, view.record.id):
+        if attempt.status != "beaten":
+            last[attempt.node] = attempt
+    return [log_of_attempt(board, view.id, a) for a in last.values() if a.status not in ("done", "cancelled")]
+
+
+def log_of_running(board: Board, view: JobView, running: RunningNode) -> Log:
+    """The output so far of an attempt under way."""
+    path = log_path(board.cache, view.id, view.record.id, running.node, running.attempt)
+    return Log(running.node, view.record.id, running.attempt, "running", "", path, "")
+
+
+def log_of_attempt(board: Board, job: str, attempt: Attempt) -> Log:
+    """The output of a finished attempt."""
+    path = Path(attempt.log) if attempt.log else log_path(board.cache, job, attempt.run, attempt.node, attempt.attempt)
+    return Log(attempt.node, attempt.run, attempt.attempt, attempt.status, attempt.reason, path, attempt.tail or "")
+
+
+def names_of(board: Board, view: JobView) -> Sequence[str]:
+    """The names of all nodes that anything is known of."""
+    query = (
+        "SELECT node FROM last WHERE job=? UNION SELECT attempts.node FROM attempts JOIN runs ON runs.id = attempts.run"
+        " WHERE runs.job=?"
+    )
+    rows = board.database.connection.execute(query, (view.id, view.id))
+    return sorted({row[0] for row in rows} | {running.node for running in view.progress.running})
