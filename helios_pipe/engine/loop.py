@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Sequence
 
 from helios_pipe.cache.results import Results
-from helios_pipe.digest import Digest
 from helios_pipe.engine.brake import Brake
 from helios_pipe.engine.dispatch import Dispatcher
+from helios_pipe.engine.heal import Healer
 from helios_pipe.engine.hedge import Hedges
 from helios_pipe.engine.inputs import JobOutput
 from helios_pipe.engine.ledger import Ledger
@@ -22,8 +22,8 @@ from helios_pipe.engine.resolve import Resolver
 from helios_pipe.engine.retry import delay_before_retry
 from helios_pipe.engine.settle import Settler
 from helios_pipe.engine.surroundings import Surroundings
-from helios_pipe.engine.work import GOOD, JobWork, State, Task, limits_of
-from helios_pipe.errors import BlobDamagedError, BlobMissingError, StoreError
+from helios_pipe.engine.work import JobWork, State, Task, limits_of
+from helios_pipe.errors import BlobDamagedError, BlobMissingError
 from helios_pipe.ports import FailureClass, Outcome
 
 _POLL_S = 0.2
@@ -44,7 +44,7 @@ class Loop:
         around: Surroundings,
         options: RunOptions,
     ) -> None:
-        self._works, self._resolver, self._results, self._settler = works, resolver, results, settler
+        self._works, self._resolver, self._settler = works, resolver, settler
         self._reasons, self._ledger, self._around, self._options = reasons, ledger, around, options
         self._outputs: dict[str, JobOutput] = {}
         self._placed: dict[str, Placed] = {}
@@ -58,6 +58,7 @@ class Loop:
         self._traffic = Dispatcher(around.pool_of, resolver.action, around.told, around.clock)
         self._hedges = Hedges(around.pool_of, around.durations)
         self._brake = Brake(self._traffic, ledger)
+        self._healer = Healer(works, resolver, results, ledger, self._traffic, self._outputs, self._touched)
         self._fatal = False
         self._next_look = 0.0
 
@@ -103,7 +104,8 @@ class Loop:
             try:
                 placed = self._around.place(work)
             except (BlobMissingError, BlobDamagedError) as error:
-                return self._heal_output(work, error)
+                self._healer.heal_output(work, error)
+                return False
             if placed is not None:
                 self._placed[work.name] = placed
             self._outputs[work.name] = output
@@ -197,11 +199,10 @@ class Loop:
                 task.state = State.WAITING  # neither made nor failed
                 return
             failure = FailureClass.PREEMPTED  # not by us
-        if outcome.damaged and self._heal(task, outcome):
+        if outcome.damaged and self._healer.heal_inputs(task, outcome):
             return
         if task.kind == "stitch" and task.work.covered:
-            self._again(self._resolver.uncover(task.work))
-            self._rejoin(task.work)
+            self._healer.give_up_cover(task.work)
             return
         task.command_failures += failure is FailureClass.COMMAND
         task.machine_failures += failure is FailureClass.INFRASTRUCTURE
@@ -222,71 +223,6 @@ class Loop:
             self._fatal = True
         if self._fatal or not self._options.keep_going:
             self._brake.stop(Stop.FAILURE)
-
-    # -- healing --------------------------------------------------------------------------------------------------
-
-    def _heal(self, task: Task, outcome: Outcome) -> bool:
-        """Blobs that a task needed were damaged: forget them and make them again. False where nobody here made them."""
-        damaged = frozenset(outcome.damaged)
-        self._results.forget(damaged)
-        again: list[Task] = []
-        for work in self._works:
-            if any(row.digest in damaged for row in work.covered.values()):
-                again += self._resolver.uncover(work)
-            again += self._lost(work, damaged)
-        remade = any(name not in self._outputs for name in task.work.nodes.needs)
-        if not again and not remade and task.kind != "stitch":
-            return False
-        self._ledger.warn(f"{task.name} found inputs in the cache missing or damaged; they are made again")
-        self._again(again)
-        if task.kind == "stitch":
-            self._rejoin(task.work)
-        else:
-            self._traffic.add_later(task, _POLL_S)
-        return True
-
-    def _heal_output(self, work: JobWork, error: StoreError) -> bool:
-        """A finished job's bytes turned out to be gone or damaged when they were put in place: make them again."""
-        assert work.final is not None
-        assert work.final.digest is not None
-        if work.final.state is State.DONE:
-            raise error  # made a moment ago: the disk itself cannot be trusted
-        self._ledger.warn(f"the result of {work.final.name} in the cache was missing or damaged; it is made again")
-        damaged = {
-            work.final.digest,
-            *(
-                task.digest
-                for task in work.chunks
-                if task.digest and not self._results.sound(task.digest, folder=task.folder)
-            ),
-        }
-        self._results.forget([Digest(digest) for digest in damaged])
-        self._again(self._lost(work, frozenset(damaged)))
-        return False
-
-    def _lost(self, work: JobWork, damaged: frozenset[str]) -> list[Task]:
-        """The nodes of a job that must be made again. A stitch whose chunks are there is joined again instead."""
-        lost = [task for task in work.tasks() if task.state in GOOD and task.digest in damaged]
-        for task in lost:
-            task.digest, task.reason = None, "its result was missing or damaged"
-            if task.span is None or work.final is None:
-                self._outputs.pop(work.name, None)
-        if work.final in lost and (work.chunks or work.nodes.job.stitch):
-            lost.remove(work.final)
-            self._rejoin(work)
-        return lost
-
-    def _again(self, tasks: Sequence[Task]) -> None:
-        for task in tasks:
-            self._ledger.reopen(task)
-            task.state = State.READY
-        self._traffic.add(tasks)
-
-    def _rejoin(self, work: JobWork) -> None:
-        assert work.final is not None
-        self._ledger.reopen(work.final)
-        work.final.state, work.final_started = State.WAITING, False
-        self._touched.append(work)
 
     def _look_up(self, deadline: float | None) -> None:
         """Look for a word from outside, at the time, and for stragglers."""
