@@ -25,10 +25,16 @@ _COMMANDS = {
     "resume": "Go on with a job that was paused, failed or was killed.",
     "cancel": "End a job now; what was finished is kept.",
     "delete": "Forget a job's runs and logs; results stay.",
+    "frames": "Show a chunk's first, middle and last frame in one picture.",
+    "import": "Write the manifest that does what a Helios job file asks for.",
+    "export": "Write a job of a manifest as a Helios job file.",
     "init": "Write a first manifest.",
+    "verify": "Prove a joined file, chunks, or a whole job.",
     "cache": "Look after the store of results.",
     "doctor": "Say what is installed, reachable and missing.",
 }
+_MODULES = {"import": "import_"}
+"""Commands whose name no module can have."""
 
 
 class _Commands(click.Group):
@@ -38,7 +44,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = import_module(f"helios_pipe.cli.{cmd_name}").command
+        command: click.Command = import_module(f"helios_pipe.cli.{_MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def resolve_command(

@@ -35,6 +35,7 @@ def request_again(board: Board, cache: Path, record: RunRecord) -> Request:
         cache_dir=str(cache),
         stitch=asked["stitch"],
         durable=asked.get("durable", False),
+        keep_merge=asked.get("keep_merge", False),
         deadline_s=None if deadline is None else float(deadline),
         made=made,
         resumes=record.id,

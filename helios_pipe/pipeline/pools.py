@@ -49,6 +49,10 @@ class Pools:
             pool = self._pools[name] = Pool(runner, size, self._told, announce=self._announce)
         return pool
 
+    def runner_of(self, task: Task) -> tuple[ActionRunner, int]:
+        """A runner for tasks like this one, for whoever has slots of his own, and how many it serves at once."""
+        return self._make(self._name(task))
+
     def _name(self, task: Task) -> str:
         job = task.work.nodes.job
         if task.kind == "stitch" and job.stitch is not None:

@@ -24,6 +24,7 @@ class Request:
     wait: bool = True
     durable: bool = False
     deadline_s: float | None = None
+    keep_merge: bool = False
     made: frozenset[str] = frozenset()
     """Nodes that need not be forced any more: the run that this one goes on with has made them."""
     resumes: int | None = None
@@ -42,6 +43,7 @@ class Request:
             "force_nodes": list(self.force_nodes),
             "cache_dir": self.cache_dir,
             "stitch": self.stitch,
+            "keep_merge": self.keep_merge,
             "durable": self.durable,
             "deadline_s": None if self.deadline_s is None else repr(self.deadline_s),
             "resumes": self.resumes,
