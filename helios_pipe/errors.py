@@ -44,11 +44,19 @@ class TransientStoreError(StoreError):
     retryable = True
 
 
-class BlobMissingError(StoreError):
+class BlobError(StoreError):
+    """One blob is not what it should be; `digest` is its name, where that is known."""
+
+    def __init__(self, message: str, *, hint: str = "", digest: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.digest = digest
+
+
+class BlobMissingError(BlobError):
     """A blob that should be there is not."""
 
 
-class BlobDamagedError(StoreError):
+class BlobDamagedError(BlobError):
     """A blob's bytes are not those that its name promises."""
 
 

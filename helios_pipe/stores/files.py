@@ -25,7 +25,7 @@ class Arrival:
     def __init__(self, target: Path, expected: Digest) -> None:
         self.size = 0
         self._target = target
-        self._expected = expected
+        self.expected = expected
         self._temp = f"{target}.part-{os.getpid()}-{next(_serial)}"
         self._hasher = sha256()
         self._file: BinaryIO | None = None
@@ -67,14 +67,15 @@ class Arrival:
     @property
     def whole(self) -> bool:
         """Whether what came so far has the expected digest."""
-        return self._hasher.hexdigest() == self._expected
+        return self._hasher.hexdigest() == self.expected
 
     def finish(self) -> None:
         """Put the file in its place. Raises BlobDamagedError where its digest is not the expected one."""
         assert self._file is not None
         if not self.whole:
             raise BlobDamagedError(
-                f"blob {self._expected} came with other bytes: digest {self._hasher.hexdigest()}, {self.size} bytes"
+                f"blob {self.expected} came with other bytes: digest {self._hasher.hexdigest()}, {self.size} bytes",
+                digest=self.expected,
             )
         self._file.close()
         self._file = None

@@ -80,7 +80,7 @@ class GcsStore:
     def get(self, digest: Digest, target: Path) -> None:
         address = self._address(blob_name(digest), alt="media")
         try:
-            receive(target, digest, lambda file: self._web.fetch(address, f"blob {digest}", file))
+            receive(target, digest, lambda file: self._web.fetch(address, file))
         except BlobDamagedError:
             self._known.came_damaged(digest)
             raise

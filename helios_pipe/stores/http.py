@@ -21,7 +21,7 @@ from helios_pipe.stores.retry import PATIENT, Backoff
 from helios_pipe.stores.web import Web
 
 if TYPE_CHECKING:
-    from requests import Session
+    from requests import PreparedRequest, Session
 
 _STORED = (200, 201, 202, 204)
 _HINT = "Give a token with `token_env`, or a login in ~/.netrc."
@@ -56,7 +56,7 @@ class HttpStore:
     def get(self, digest: Digest, target: Path) -> None:
         address = self._address(blob_name(digest))
         try:
-            receive(target, digest, lambda file: self._web.fetch(address, f"blob {digest}", file))
+            receive(target, digest, lambda file: self._web.fetch(address, file))
         except BlobDamagedError:
             self._known.came_damaged(digest)
             raise
@@ -112,7 +112,11 @@ def _session(headers: Mapping[str, str], token: str | None, login: tuple[str, st
     session.headers.update(headers)
     if token:
         session.headers["Authorization"] = f"Bearer {token}"
-        session.trust_env = False  # or a login in ~/.netrc would take the token's place
+        session.auth = _as_it_is  # or a login in ~/.netrc would take the token's place
     if login:
         session.auth = login
     return session
+
+
+def _as_it_is(request: PreparedRequest) -> PreparedRequest:
+    return request

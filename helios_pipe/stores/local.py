@@ -54,11 +54,11 @@ class LocalStore:
         try:
             if copy_file(path, temp) != digest:
                 Path(path).unlink(missing_ok=True)  # so that the next put heals it
-                raise BlobDamagedError(f"blob {digest} is damaged in {self.url}")
+                raise BlobDamagedError(f"blob {digest} is damaged in {self.url}", digest=digest)
             os.replace(temp, target)
         except OSError as error:
             if not os.path.exists(path):
-                raise BlobMissingError(f"blob {digest} is not in {self.url}") from error
+                raise BlobMissingError(f"blob {digest} is not in {self.url}", digest=digest) from error
             raise StoreError(f"{path} cannot be copied to {target}: {error.strerror}") from error
         finally:
             Path(temp).unlink(missing_ok=True)

@@ -32,7 +32,7 @@ class MemoryStore:
     def get(self, digest: Digest, target: Path) -> None:
         data = self._objects.get(blob_name(digest))
         if data is None:
-            raise BlobMissingError(f"blob {digest} is not in {self.url}")
+            raise BlobMissingError(f"blob {digest} is not in {self.url}", digest=digest)
         with Arrival(target, digest) as file:
             file.write(data)
             if not file.whole:

@@ -73,7 +73,7 @@ class S3Store:
         try:
             receive(target, digest, lambda file: self._fetch(name, file))
         except NotFoundError as error:
-            raise BlobMissingError(f"blob {digest} is not in {self.url}") from error
+            raise BlobMissingError(f"blob {digest} is not in {self.url}", digest=digest) from error
         except BlobDamagedError:
             self._known.came_damaged(digest)
             raise

@@ -56,7 +56,7 @@ class Web:
 
         return self._backoff.call(once) if retry else once()
 
-    def fetch(self, url: str, what: str, arrival: Arrival) -> None:
+    def fetch(self, url: str, arrival: Arrival) -> None:
         """Write the body into `arrival`; where the connection breaks, go on from there."""
 
         def once() -> None:
@@ -74,7 +74,7 @@ class Web:
         try:
             self._backoff.call(once, lambda: arrival.size)
         except NotFoundError as error:
-            raise BlobMissingError(f"{what} is not in {self._where}") from error
+            raise BlobMissingError(f"blob {arrival.expected} is not in {self._where}", digest=arrival.expected) from error
 
     @contextmanager
     def _open(
