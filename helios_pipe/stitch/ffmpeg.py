@@ -16,11 +16,11 @@ from helios_pipe.errors import StitchError, ToolError
 from helios_pipe.ports import WorkerJob
 from helios_pipe.settings import environment
 from helios_pipe.stitch.model import JoinSettings
-from helios_pipe.stitch.muxers import muxer_options
+from helios_pipe.stitch.muxers import kept_tags, muxer_options
 from helios_pipe.stitch.packets import PacketRuns
 from helios_pipe.stitch.preflight import Plan
 from helios_pipe.stitch.remux import Written
-from helios_pipe.stitch.source import packets_of
+from helios_pipe.stitch.source import opened, packets_of
 from helios_pipe.worker.process import run_process
 
 _FORMATS = {"mov": "mov,mp4,m4a,3gp,3g2,mj2", "matroska": "matroska,webm"}
@@ -67,6 +67,8 @@ def concat(program: str, plan: Plan, target: Path, muxer: str, settings: JoinSet
 
 def concat_argv(program: str, plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[str]:
     """The command, run in the folder of the list. `setts` gives each packet the time of its frame number."""
+    with opened(plan.chunks[0].piece, quick=True) as container:
+        tags = kept_tags(container.metadata)  # the concat demuxer has none of its own
     per = plan.clock.per
     setts = (
         f"setts=time_base=1/{plan.clock.timescale}:prescale=1"
@@ -77,7 +79,11 @@ def concat_argv(program: str, plan: Plan, target: Path, muxer: str, settings: Jo
         *("-protocol_whitelist", "file", "-format_whitelist", f"concat,{_FORMATS.get(plan.demuxer, plan.demuxer)}"),
         *("-f", "concat", "-auto_convert", "0", "-i", "list.ffconcat", "-map", "0:v:0", "-c", "copy", "-bsf:v", setts),
         *(item for name, value in muxer_options(plan, muxer, settings).items() for item in (f"-{name}", value)),
-        *(item for name, value in settings.metadata for item in ("-metadata", f"{name}={value}")),
+        *(
+            item
+            for name, value in {**tags, **dict(settings.metadata)}.items()
+            for item in ("-metadata", f"{name}={value}")
+        ),
         *("-f", muxer, os.path.abspath(target)),
     ]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError, ToolError
-from helios_pipe.stitch.ffmpeg import concat, find_ffmpeg
 from helios_pipe.stitch.model import STITCH_VERSION, Joined, JoinedChunk, JoinedSound, JoinSettings, Piece, refuse
 from helios_pipe.stitch.muxers import muxer_for
 from helios_pipe.stitch.packets import FileDigests, combined
@@ -107,6 +106,11 @@ def _copy_packets(plan: Plan, target: Path, muxer: str, settings: JoinSettings) 
     try:
         return remux(plan, target, muxer, settings)
     except UnwritableError as error:
+        from helios_pipe.stitch.ffmpeg import (
+            concat,
+            find_ffmpeg,
+        )  # starting processes takes modules that copying does not
+
         try:
             program = find_ffmpeg()
         except ToolError:
@@ -172,5 +176,7 @@ class FfmpegStitcher:
 
     def stitch(self, inputs: Sequence[Path], output: Path) -> None:
         """Join `inputs` in order into `output`. Raises StitchError, then what stood there stays; ToolError without ffmpeg."""
+        from helios_pipe.stitch.ffmpeg import concat, find_ffmpeg
+
         write = partial(concat, self._program or find_ffmpeg())
         _join([Piece(path, path.name) for path in inputs], output, self._settings, write)

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+EXTRADATA = "codec header (extradata)"
 _SAME_SETTINGS = "Encode every chunk with the same encoder, version and settings."
 _REMEDY = {
-    "codec header (extradata)": "Encode every chunk with the same settings, key frame interval (-g)"
+    EXTRADATA: "Encode every chunk with the same settings, key frame interval (-g)"
     " included; with x264, -x264-params stitchable=1 keeps the header equal across CRF values.",
     "pixel format": "Say it in every chunk's command, as -pix_fmt yuv420p does.",
     "size": "Render every chunk at the same size.",
@@ -104,7 +105,7 @@ _NAMES = (
     "colour space",
     "field order",
     "codec tag",
-    "codec header (extradata)",
+    EXTRADATA,
 )
 
 

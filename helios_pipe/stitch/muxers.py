@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import lcm
 from pathlib import Path, PurePath
 
@@ -31,6 +32,12 @@ key frame (4), and, were it a chunk of its own, its place (8) and its run (12)."
 _LARGE = 32 << 20
 
 
+_VOLATILE = frozenset(
+    {"encoder", "creation_time", "major_brand", "minor_version", "compatible_brands", "vendor_id", "duration"}
+)
+"""Tags that tell of the chunk's own file, not of the picture."""
+
+
 def muxer_for(output: Path) -> str:
     """The muxer that the output's suffix asks for. Raises StitchError for one that we do not write."""
     muxer = MUXERS.get(PurePath(output.name).suffix.lower())
@@ -55,6 +62,11 @@ def muxer_options(plan: Plan, muxer: str, settings: JoinSettings) -> dict[str, s
     elif muxer == "nut":
         options["avoid_negative_ts"] = "disabled"  # it keeps no decode times, and those alone are negative
     return options
+
+
+def kept_tags(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a chunk that are the joined file's too."""
+    return {name: value for name, value in metadata.items() if name.lower() not in _VOLATILE}
 
 
 def _index_first(plan: Plan, settings: JoinSettings) -> dict[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from sys import byteorder
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from helios_pipe.digest import Digest, digest_bytes, digest_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from concurrent.futures import Future, ThreadPoolExecutor
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -92,6 +92,8 @@ class PacketRuns:
 
     def _hand_over(self) -> None:
         if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor
+
             self._pool = ThreadPoolExecutor(1, "helios-packets")
         self._ahead.append(self._pool.submit(self._take, self._batch))
         self._batch, self._bytes = [], 0
@@ -113,9 +115,12 @@ class FileDigests:
     def __init__(self, paths: Sequence[Path | None]) -> None:
         self._paths = paths
         self._stopped = False
-        self._pool = ThreadPoolExecutor(1, "helios-files")
+        self._future: Future[list[Digest | None]] | None = None
 
     def __enter__(self) -> Self:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._pool = ThreadPoolExecutor(1, "helios-files")
         self._future = self._pool.submit(self._run)
         return self
 
@@ -127,6 +132,7 @@ class FileDigests:
 
     def result(self) -> list[Digest | None]:
         """The digests in the order of the paths. Waits for them. Raises OSError."""
+        assert self._future is not None
         return self._future.result()
 
     def _run(self) -> list[Digest | None]:

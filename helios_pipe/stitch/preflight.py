@@ -11,7 +11,7 @@ from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
 from helios_pipe.media.container import demuxer_for
 from helios_pipe.media.rates import is_standard, snap
-from helios_pipe.stitch.layout import Layout, can_be_quick
+from helios_pipe.stitch.layout import EXTRADATA, Layout, can_be_quick
 from helios_pipe.stitch.model import JoinSettings, Piece, refuse
 from helios_pipe.stitch.sound import SoundPlan
 from helios_pipe.stitch.source import Mark, mark_of, opened, video_of
@@ -143,13 +143,13 @@ def _read(piece: Piece, reference: Reference) -> FrameWalk:
             refuse(piece, what, "Every chunk has sound, or none.")
         here = Layout.of(stream)
         if here != (reference.header or reference.full):
-            _refuse_layout(piece, reference, here)
+            _refuse_layout(piece, reference, here, _rate(stream))
         walk = _walk(piece, container, stream, reference.clock.fps)
         _check_count(piece, stream, walk, reference)
     return walk
 
 
-def _refuse_layout(piece: Piece, reference: Reference, here: Layout) -> NoReturn:
+def _refuse_layout(piece: Piece, reference: Reference, here: Layout, rate: Fraction | None) -> NoReturn:
     """Say what differs, in the words of a decoder where a header alone does not tell."""
     with opened(piece) as container:
         full = Layout.of(video_of(piece, container))
@@ -158,7 +158,14 @@ def _refuse_layout(piece: Piece, reference: Reference, here: Layout) -> NoReturn
         found = here.difference(reference.header)
     assert found is not None
     name, value, expected, hint = found
+    if name == EXTRADATA:  # the rate stands in there too, and tells more
+        _check_rate(piece, rate, reference.clock.fps)
     refuse(piece, f"{name} is {value}, but {expected} in {reference.name}", hint)
+
+
+def _check_rate(piece: Piece, rate: Fraction | None, fps: Fraction) -> None:
+    if rate is not None and rate != fps and is_standard(rate):
+        refuse(piece, f"frame rate is {rate}, expected {fps}", "Render every chunk at the job's fps.")
 
 
 def _walk(piece: Piece, container: InputContainer, stream: VideoStream, fps: Fraction) -> FrameWalk:
@@ -193,9 +200,7 @@ def _first(piece: Piece, is_key: bool, stream: VideoStream, pts: int, fps: Fract
 
 
 def _refuse_time(piece: Piece, stream: VideoStream, fps: Fraction, error: OffGridError) -> NoReturn:
-    rate = _rate(stream)
-    if rate is not None and rate != fps and is_standard(rate):
-        refuse(piece, f"frame rate is {rate}, expected {fps}", "Render every chunk at the job's fps.")
+    _check_rate(piece, _rate(stream), fps)
     if error.kind == "early":
         refuse(piece, f"{error}", "Use closed GOPs (x264: -x264-params open-gop=0).")
     if error.kind == "duplicate":
@@ -207,9 +212,8 @@ def _refuse_time(piece: Piece, stream: VideoStream, fps: Fraction, error: OffGri
 def _check_count(piece: Piece, stream: VideoStream, walk: FrameWalk, reference: Reference) -> None:
     fps = reference.clock.fps
     hole = walk.hole()
-    rate = _rate(stream)
-    if rate is not None and walk.count > 1 and rate != fps and is_standard(rate):
-        refuse(piece, f"frame rate is {rate}, expected {fps}", "Render every chunk at the job's fps.")
+    if walk.count > 1:
+        _check_rate(piece, _rate(stream), fps)
     if hole is not None:
         refuse(
             piece, f"frame {hole} is missing", "Render at a constant rate (-fps_mode cfr), or render the chunk again."

@@ -10,20 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
 from helios_pipe.stitch.model import JoinSettings, refuse
-from helios_pipe.stitch.muxers import BOXED, muxer_options
+from helios_pipe.stitch.muxers import BOXED, kept_tags, muxer_options
 from helios_pipe.stitch.packets import PacketRuns
 from helios_pipe.stitch.preflight import Plan
 from helios_pipe.stitch.source import mark_of, opened
 from helios_pipe.stitch.track import SoundRecord, SoundTrack
 
 if TYPE_CHECKING:
+    import av
     from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
-
-_VOLATILE = frozenset(
-    {"encoder", "creation_time", "major_brand", "minor_version", "compatible_brands", "vendor_id", "duration"}
-)
-"""Tags that tell of the chunk's own file, not of the picture."""
 
 
 class Written(NamedTuple):
@@ -55,14 +51,11 @@ def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Writt
             record = _write(plan, container, runs, muxer, settings)
             return Written(runs.digests(), record)
     except av.FFmpegError as error:
-        raise _unwritable(plan, muxer, str(error.strerror)) from error
+        raise _failed(plan, muxer, error) from error
 
 
-def _unwritable(plan: Plan, muxer: str, reason: str) -> UnwritableError:
-    return UnwritableError(
-        f"{plan.layout.codec} could not be written as {muxer}: {reason}",
-        hint="Not every codec fits every container; .mkv takes most.",
-    )
+def _failed(plan: Plan, muxer: str, error: av.FFmpegError) -> StitchError:
+    return StitchError(f"{plan.layout.codec} could not be written as {muxer}: {error.strerror}")
 
 
 def _write(
@@ -94,21 +87,18 @@ def _add_stream(
     try:
         out = container.add_stream_from_template(template, opaque=True)
     except ValueError as error:
-        raise _unwritable(plan, muxer, str(error)) from error
+        hint = "Not every codec fits every container; .mkv takes most."
+        raise UnwritableError(f"{plan.layout.codec} could not be written as {muxer}: {error}", hint=hint) from error
     out.time_base = plan.clock.tick
     out.codec_context.framerate = plan.clock.fps
     if muxer in BOXED and "mov" in source.format.name:
         out.codec_context.codec_tag = template.codec_context.codec_tag
     out.disposition = template.disposition
-    out.metadata.update(_kept(template.metadata))
-    container.metadata.update(_kept(source.metadata))
+    out.metadata.update(kept_tags(template.metadata))
+    container.metadata.update(kept_tags(source.metadata))
     for name, value in settings.metadata:
         container.metadata[name] = value
     return out
-
-
-def _kept(metadata: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in metadata.items() if name.lower() not in _VOLATILE}
 
 
 class _Target(NamedTuple):
@@ -145,7 +135,7 @@ def _copy(target: _Target, source: InputContainer, plan: Plan, first: int) -> in
         try:
             mux(packet)
         except av.FFmpegError as error:  # here, or it would be taken for the source's
-            raise _unwritable(plan, target.container.format.name, str(error.strerror)) from error
+            raise _failed(plan, target.container.format.name, error) from error
         keep(packet)
         order += 1
     return order
