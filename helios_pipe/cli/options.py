@@ -69,6 +69,7 @@ def choice_options(function: _Command) -> _Command:
         click.option("-f", "--force", is_flag=True, help="Make everything again; new results replace recorded ones."),
         click.option("--force-node", "force_nodes", multiple=True, metavar="GLOB", help="Make these nodes again."),
         click.option("--no-stitch", is_flag=True, help="Leave the stitches out."),
+        click.option("--keep-merge", is_flag=True, help="Join a Helios job's chunks with its own merge command."),
         cache_option,
         json_option,
     ):

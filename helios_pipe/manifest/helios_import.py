@@ -16,6 +16,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from posixpath import splitext
 from typing import Any
@@ -42,9 +43,7 @@ _MP4 = (".mp4", ".m4v")
 _HEAD_BYTES = 1 << 16
 
 
-def manifest_of_job(
-    path: Path, data: dict[str, Any], report: Report, *, keep_merge: bool = False
-) -> Manifest | None:
+def manifest_of_job(path: Path, data: dict[str, Any], report: Report, *, keep_merge: bool = False) -> Manifest | None:
     """The manifest that does what the job file at `path` asks for; None where it is no job, with the reasons in the report."""
     problems = list(job_problems(data))
     for where, message in problems:
@@ -153,7 +152,8 @@ def _kept(spec: JobSpec, words: list[str], target: str, output: str, report: Rep
     at = words.index(parts[0]) if parts and parts[0] in words else len(words)
     if words[at : at + len(parts)] != parts:
         report.error(
-            ("mergeCommand",), "does not name the parts one after the other in the order of their frames: it cannot be kept"
+            ("mergeCommand",),
+            "does not name the parts one after the other in the order of their frames: it cannot be kept",
         )
         return None
     kept = [*words[:at], *words[at + len(parts) :]]
@@ -190,7 +190,8 @@ def _inputs(path: Path, stitch: Stitch | None) -> tuple[str, ...]:
     made |= dict.fromkeys(_manifests(path.parent))
     for name, spec in _job_files(path.parent):
         target, _ = merge_target(split_helios(spec.merge_command or ""))
-        made |= dict.fromkeys((name, *(chunk.output_file for chunk in spec.chunks)))
+        parts = (chunk.output_file for chunk in spec.chunks)
+        made |= dict.fromkeys((name, *(part for part in parts if not fnmatchcase(part, _LEFTOVERS[1:]))))
         made |= dict.fromkeys((target, target + ".proof.json") if target else ())
     patterns = ("**", _LEFTOVERS, *sorted("!./" + escape(text) for text in map(_inside, made) if text))
     return () if expand(path.parent, patterns).unmatched else patterns

@@ -26,8 +26,9 @@ def load_manifest(
 ) -> Manifest:
     """The manifest in the file, checked, with `overrides` (`--set NAME=text`) in the place of its variables.
 
-    With `keep_merge` a Helios job's own merge command joins its chunks. Reads the file, and looks whether folders on the way to outputs are links; with `look`, also whether every input that
-    no chunk's number is part of has a match. Runs and writes nothing. Raises ManifestError with every problem that was found.
+    With `keep_merge` a Helios job's own merge command joins its chunks. Reads the file, and looks whether folders on the way
+    to outputs are links; with `look`, also whether every input that no chunk's number is part of has a match. Runs and
+    writes nothing. Raises ManifestError with every problem that was found.
     """
     report = Report(str(path))
     content = _read(path)
@@ -58,6 +59,8 @@ def _manifest(
             report.error((), f"--set {next(iter(overrides))}: a Helios job has no variables")
         job = manifest_of_job(place, data, report, keep_merge=keep_merge)
         return check_manifest(job, {}, report) if job is not None else None
+    if keep_merge:
+        report.error((), "--keep-merge: a manifest has no merge command, only a Helios job has one")
     _check_version(data, report)
     check_shape(data, report)
     return check_manifest(build_manifest(place, data, overrides, report), data, report)

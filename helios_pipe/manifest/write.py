@@ -7,7 +7,8 @@ Where the chunks are one range cut evenly, and their commands differ in nothing 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from helios_pipe.manifest.model import ChunkRule, ExplicitChunk, Frames, Job, Manifest, Stitch
 from helios_pipe.manifest.scalars import resolve
@@ -29,8 +30,10 @@ def manifest_text(manifest: Manifest, source: str, scene: Sequence[str] = ()) ->
         f"# Made of {source}, a job file of Helios. It is not read any more: change what is to be made here.",
         "version: 1",
         f"name: {scalar(manifest.name)}",
-        f"# tools: {{{scalar(tool)}: auto}} # makes the program's version a part of every key: a new one renders again",
-        *_listed("pass_env", manifest.pass_env, 0, "where the program finds its browser; a part of no key"),
+        "# Makes the program's version a part of every key, so that a new one renders again:",
+        f"# tools: {{{scalar(tool)}: auto}}",
+        "# Where the program finds its browser; a part of no key.",
+        f"pass_env: [{', '.join(map(scalar, manifest.pass_env))}]",
         "",
         "jobs:",
         f"  {scalar(job.name)}:",
@@ -48,7 +51,7 @@ def as_rule(job: Job) -> tuple[Frames, ChunkRule] | None:
     size = frames[0].count if frames else 0
     if not frames or len(frames) != len(job.chunks) or frames[0].start % size or frames[-1].count > size:
         return None
-    if any(left.end + 1 != right.start or left.count != size for left, right in zip(frames, frames[1:], strict=False)):
+    if any(left.end + 1 != right.start or left.count != size for left, right in pairwise(frames)):
         return None
     whole = Frames(frames[0].start, frames[-1].end)
     first = job.chunks[0]
@@ -93,12 +96,6 @@ def _opened(command: Sequence[Template], frames: Frames) -> tuple[Template, ...]
 
 def _text(word: Template) -> str:
     return word.fill({}) if word.constant else ""
-
-
-def _listed(key: str, values: Iterable[str], indent: int, comment: str) -> Iterator[str]:
-    shown = [scalar(value) for value in values]
-    if shown:
-        yield f"{' ' * indent}{key}: [{', '.join(shown)}] # {comment}"
 
 
 def _inputs(job: Job, scene: Sequence[str]) -> Iterator[str]:
