@@ -66,7 +66,8 @@ class Stitches:
         suffix = name[name.rfind(".") :].lower() if "." in name else ""
         fps = None if job.fps is None else str(job.fps)
         if stitch.method == "concat":
-            return (("container", suffix), ("fps", fps))
+            sound = (("audio_codec", stitch.audio_codec),) if stitch.audio_codec is not None else ()
+            return (("container", suffix), ("fps", fps), *sound)
         encode = stitch.encode
         return (
             ("container", suffix),

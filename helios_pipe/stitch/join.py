@@ -79,7 +79,7 @@ def _with_sound(plan: Plan, muxer: str, settings: JoinSettings, sound: Piece | N
     if not plan.chunk_sound:
         return plan
     counts = [chunk.frames for chunk in plan.chunks]
-    return replace(plan, sound=sound_of_chunks(pieces, counts, muxer, plan.clock.fps))
+    return replace(plan, sound=sound_of_chunks(pieces, counts, muxer, plan.clock.fps, settings))
 
 
 def _joined(plan: Plan, written: Written, settings: JoinSettings, digest: Digest, size: int) -> Joined:

@@ -32,8 +32,8 @@ class Piece:
 @dataclass(frozen=True, slots=True)
 class JoinSettings:
     """How to join: all of it is part of the key. `fps` None takes the first chunk's rate. `metadata` is set on the output
-    beside what the first chunk carries; an empty value removes the tag. `audio_codec` is the encoder of a sound file (None: as
-    the container asks for, see sound), `audio_bitrate` is in bits a second."""
+    beside what the first chunk carries; an empty value removes the tag. `audio_codec` is the encoder of the sound (None: as
+    the container asks for, see sound; what chunks hold is kept), `audio_bitrate` is in bits a second."""
 
     fps: Fraction | None = None
     faststart: bool = True

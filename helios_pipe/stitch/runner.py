@@ -52,6 +52,7 @@ class JoinRunner:
 
         settings = dict(step.settings)
         fps = settings.get("fps")
+        codec = str(settings["audio_codec"]) if "audio_codec" in settings else None
         target = Path(self._blobs.temp_path() + str(settings.get("container") or ""))
         pieces = [
             Piece(
@@ -64,9 +65,8 @@ class JoinRunner:
             digest, name = step.audio
             sound = Piece(self._locate(digest), "the sound", digest=digest, file=name)
         try:
-            joined = join(
-                pieces, target, JoinSettings(fps=Fraction(str(fps)) if fps is not None else None), sound=sound
-            )
+            wanted = JoinSettings(fps=Fraction(str(fps)) if fps is not None else None, audio_codec=codec)
+            joined = join(pieces, target, wanted, sound=sound)
             return self._blobs.adopt(target, joined.sha256), proof_of(joined)
         finally:
             if os.path.lexists(target):

@@ -109,9 +109,12 @@ def sound_of_file(piece: Piece, muxer: str, frames: int, fps: Fraction, settings
     return SoundPlan((piece,), (), source, encoder, rate, samples, bitrate)
 
 
-def sound_of_chunks(pieces: Sequence[Piece], counts: Sequence[int], muxer: str, fps: Fraction) -> SoundPlan:
-    """The plan for sound inside the chunks, which hold `counts` frames each. Raises StitchError where it is lossy, differs
-    from chunk to chunk, or is not cut where the frames are."""
+def sound_of_chunks(
+    pieces: Sequence[Piece], counts: Sequence[int], muxer: str, fps: Fraction, settings: JoinSettings
+) -> SoundPlan:
+    """The plan for sound inside the chunks, which hold `counts` frames each: kept as it is, or encoded once, over the whole,
+    where the settings name a codec. Raises StitchError where it is lossy, differs from chunk to chunk, or is not cut where
+    the frames are."""
     formats = [_chunk_format(piece) for piece in pieces]
     source = formats[0]
     for piece, found in zip(pieces, formats, strict=True):
@@ -126,8 +129,10 @@ def sound_of_chunks(pieces: Sequence[Piece], counts: Sequence[int], muxer: str, 
             refuse(piece, what, f"Cut it at the samples that the frames' borders round to. Or: {_APART}.")
         frame, sample = frame + count, sample + held
         samples.append(held)
-    encoder = _encoder_for_chunks(pieces[0], source, muxer)
-    return SoundPlan(tuple(pieces), tuple(samples), source, encoder, source.rate, sample, 0)
+    encoder = settings.audio_codec or _encoder_for_chunks(pieces[0], source, muxer)
+    rate = OPUS_RATE if encoder == "libopus" else source.rate
+    bitrate = settings.audio_bitrate or _BITS_A_CHANNEL * source.channels
+    return SoundPlan(tuple(pieces), tuple(samples), source, encoder, rate, sample * rate // source.rate, bitrate)
 
 
 def sound_stream(piece: Piece, container: InputContainer) -> AudioStream:
