@@ -126,6 +126,17 @@ class Project:
         )
         return _ended(done.returncode, done.stdout, done.stderr)
 
+    def helios_bytes(self, *words: str | Path) -> subprocess.CompletedProcess[bytes]:
+        """Run the command to its end, for output that is no text."""
+        return subprocess.run(
+            self.command(*words),
+            cwd=self.root,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=LIMIT_S,
+        )
+
     def run(self, *words: str | Path, manifest: str | Path = "render.yaml", cwd: Path | None = None) -> Run:
         """`helios-pipe run MANIFEST --json`, which has to end well."""
         run = self.helios("run", manifest, "--json", *words, cwd=cwd)
