@@ -31,6 +31,9 @@ def check_manifest(manifest: Manifest, data: Mapping[str, Any], report: Report) 
         _check_references(needs[job.name], known, families, report)
         _check_adapters(job, manifest, report)
         _check_env(job.env, (*job.where, "env"), manifest, report)
+        for index, chunk in enumerate(job.chunks):
+            if chunk.env:
+                _check_env(chunk.env, (*job.where, "chunks", index, "env"), manifest, report)
         check_workspace(job, by_name, report)
     for cycle, where in find_cycles(needs):
         report.error(where, f"the jobs need each other: {' -> '.join(cycle)}")

@@ -13,13 +13,14 @@ from helios_pipe.manifest.model import Job, Manifest, MarkPath
 from helios_pipe.manifest.patterns import parse_pattern
 from helios_pipe.manifest.problems import ManifestError, Report
 from helios_pipe.manifest.suggest import nearest
+from helios_pipe.manifest.template import Template
 
 
 def find_unmatched(manifest: Manifest, report: Report) -> None:
     """Note every input without a match, of those that are known before the range is cut."""
     unmatched: dict[tuple[str, ...], tuple[str, ...]] = {}
     for job in manifest.jobs:
-        for patterns, where in _asked(job):
+        for patterns, where in asked_inputs(job):
             if patterns not in unmatched:
                 try:
                     unmatched[patterns] = expand(manifest.root, patterns).unmatched
@@ -40,15 +41,21 @@ def missing_inputs(
     return ManifestError(report.errors)
 
 
-def _asked(job: Job) -> Iterator[tuple[tuple[str, ...], MarkPath]]:
-    yield job.inputs, (*job.where, "inputs")
-    if job.stitch and isinstance(job.stitch.audio, str):
-        yield (job.stitch.audio,), (*job.where, "stitch", "audio")
-    groups = [(job.chunk.inputs, (*job.where, "chunk", "inputs"))] if job.chunk else []
-    groups += [(chunk.inputs, (*job.where, "chunks", index, "inputs")) for index, chunk in enumerate(job.chunks)]
-    for templates, where in groups:
-        if templates and all(template.constant for template in templates):
-            yield tuple(template.fill({}) for template in templates), where
+def asked_inputs(job: Job) -> Iterator[tuple[tuple[str, ...], MarkPath]]:
+    """The lists of patterns that the job asks for, with their places; those that wait for a chunk's numbers left out."""
+    lists = [(job.inputs, (*job.where, "inputs"))]
+    if job.stitch:
+        lists.append((job.stitch.inputs, (*job.where, "stitch", "inputs")))
+        if isinstance(job.stitch.audio, str):
+            lists.append(((job.stitch.audio,), (*job.where, "stitch", "audio")))
+    if job.chunk:
+        lists.append((_constant(job.chunk.inputs), (*job.where, "chunk", "inputs")))
+    lists += [(_constant(chunk.inputs), (*job.where, "chunks", at, "inputs")) for at, chunk in enumerate(job.chunks)]
+    return ((patterns, where) for patterns, where in lists if patterns)
+
+
+def _constant(templates: tuple[Template, ...]) -> tuple[str, ...]:
+    return tuple(template.fill({}) for template in templates if template.constant)
 
 
 def _note(
@@ -56,8 +63,8 @@ def _note(
 ) -> None:
     for pattern in unmatched:
         places = report.marks.entries(where, mappings=False)
-        index = patterns.index(pattern) if pattern in patterns else len(places)
-        at = places[index] if index < len(places) else where
+        named = pattern in patterns and len(places) == len(patterns)
+        at = places[patterns.index(pattern)] if named else where
         report.error(at, _say(manifest, pattern))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from helios_pipe.manifest.inputs import asked_inputs
 from helios_pipe.manifest.model import Job, Manifest, MarkPath
 from helios_pipe.manifest.paths import escapes
 from helios_pipe.manifest.patterns import Matcher, is_wild, parse_pattern, unescape
@@ -80,24 +81,11 @@ def _check_inputs(manifest: Manifest, made: dict[str, _Made], report: Report) ->
             folder = folder.rpartition("/")[0]
     seen: set[tuple[str, ...]] = set()
     for job in manifest.jobs:
-        for patterns, where in _patterns(job):
+        for patterns, where in asked_inputs(job):
             if patterns not in seen:
                 seen.add(patterns)
                 for output in _both(patterns, made, below):
                     report.error(where, _say(output))
-
-
-def _patterns(job: Job) -> Iterator[tuple[tuple[str, ...], MarkPath]]:
-    if job.inputs:
-        yield job.inputs, (*job.where, "inputs")
-    if job.stitch and isinstance(job.stitch.audio, str):
-        yield (job.stitch.audio,), (*job.where, "stitch", "audio")
-    groups = [(job.chunk.inputs, (*job.where, "chunk", "inputs"))] if job.chunk else []
-    groups += [(chunk.inputs, (*job.where, "chunks", index, "inputs")) for index, chunk in enumerate(job.chunks)]
-    for templates, where in groups:
-        constant = tuple(template.fill({}) for template in templates if template.constant)
-        if constant:
-            yield constant, where
 
 
 def _both(patterns: tuple[str, ...], made: dict[str, _Made], below: dict[str, list[_Made]]) -> list[_Made]:

@@ -89,6 +89,7 @@ jobs:
         (top("pass_env: [A, B]\nsecrets: [B]"), "3:11: secrets[0]: 'B' is in 'pass_env' too, expected it in one of them"),
         (top("pass_env: [A]\nenv: {A: x}"), "3:7: env.A: 'A' is in 'pass_env' too: expected it set here or passed through"),
         (top("secrets: [A]\nenv: {A: x}"), "3:7: env.A: 'A' is in 'secrets' too: expected it set here or passed through"),
+        ("version: 1\nsecrets: [A]\njobs: {a: {chunks: [{command: x, output: y, env: {A: x}}]}}", "3:51: jobs.a.chunks[0].env.A: 'A' is in 'secrets' too: expected it set here or passed through"),
         (top("cache: {remote: disk}"), "2:9: cache.remote: 'disk' is no store, expected s3://bucket/prefix, gs://bucket/prefix, file:///folder or http(s)://host"),
         (top("cache: {remote: 'https://me:pw@host/x'}"), "2:9: cache.remote: holds credentials, which never stand in a manifest: each SDK's own chain finds them"),
         (top("cache: {push: true}"), "2:9: cache.push: there is nowhere to push to, expected 'remote' beside it"),
@@ -403,10 +404,31 @@ jobs:
         "4:24: jobs.a.inputs[1]: there is no file 'look.txt', did you mean 'looks.txt'?",
         "4:34: jobs.a.inputs[2]: '*.exr' matches no file, expected a glob of files below the manifest's folder",
         "4:49: jobs.a.inputs[4]: the folder 'empty/' holds no file, expected at least one",
+        "6:49: jobs.a.chunk.inputs: there is no file 'plate.png', expected it there",
         "7:29: jobs.a.stitch.audio: there is no file 'mix.wav', expected it there",
         "8:49: jobs.b.chunks[0].inputs[0]: 'no*' matches no file, expected a glob of files below the manifest's folder",
         "8:59: jobs.b.typo: unknown key 'typo', expected one of adapter, chunk, chunks, command, env, fps, frames, "
         "hedge, inputs, matrix, output, retries and 5 more",
+    ]
+
+
+def test_what_a_joins_command_needs_is_looked_for_too(problems: Refused, tmp_path: Path) -> None:
+    (tmp_path / "look.txt").write_text("x")
+    text = """\
+version: 1
+jobs:
+  a:
+    frames: 2
+    chunk: {size: 1, command: x, output: c.mp4, inputs: ["{chunk.start}.png", gone.png, look.txt]}
+    stitch: {output: o.mp4, command: "x {inputs} {output}", inputs: [look.txt, join.sh]}
+"""
+    assert problems(text, look=True) == [
+        "5:49: jobs.a.chunk.inputs: there is no file 'gone.png', expected it there",
+        "6:80: jobs.a.stitch.inputs[1]: there is no file 'join.sh', expected it there",
+    ]
+    assert problems(text.replace("join.sh", "o.mp4")) == [
+        "6:61: jobs.a.stitch.inputs: 'o.mp4' is an input here and made by 'a': expected it excluded ('!o.mp4'), or {job: a} "
+        "in its place"
     ]
 
 
