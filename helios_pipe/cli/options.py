@@ -70,6 +70,7 @@ def choice_options(function: _Command) -> _Command:
         click.option("--force-node", "force_nodes", multiple=True, metavar="GLOB", help="Make these nodes again."),
         click.option("--no-stitch", is_flag=True, help="Leave the stitches out."),
         click.option("--keep-merge", is_flag=True, help="Join a Helios job's chunks with its own merge command."),
+        click.option("--strict", is_flag=True, help="Warnings of the manifest are errors."),
         cache_option,
         json_option,
     ):

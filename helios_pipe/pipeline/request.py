@@ -24,6 +24,7 @@ class Request:
     wait: bool = True
     durable: bool = False
     deadline_s: float | None = None
+    strict: bool = False
     keep_merge: bool = False
     made: frozenset[str] = frozenset()
     """Nodes that need not be forced any more: the run that this one goes on with has made them."""

@@ -43,6 +43,8 @@ class Opened:
 def open_manifest(request: Request) -> Opened:
     """Read, check and lay out what was asked. Raises ManifestError, UsageError; touches nothing."""
     manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge)
+    if request.strict and manifest.warnings:
+        raise UsageError("\n".join(manifest.warnings), hint="With --strict, warnings are errors.")
     graph = build_graph(manifest)
     return Opened(manifest, _select(graph, manifest, request), job_id(manifest.name, manifest.path))
 
