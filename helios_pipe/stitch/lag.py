@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import sqrt
 from operator import mul
 
-WINDOW = 2048
+WINDOW = 1024
 """Samples that are compared."""
 REACH = 3000
 """How far apart, in samples, the two may lie and still be found: farther than any encoder's run-up (AAC 2,112, MP3 1,792)."""
@@ -16,14 +17,19 @@ _CLEARLY = 1.0005
 def lag(reference: Sequence[int], sound: Sequence[int], reach: int = REACH) -> int | None:
     """By how many samples `sound` comes later than `reference` (negative: earlier), by cross-correlation of the loudest
     stretch. None where there is too little, or only silence, to tell."""
-    at = _loudest(reference, reach)
-    if at is None or at + WINDOW + reach > len(sound):
+    at = _loudest(reference[: len(sound)], reach)
+    if at is None:
         return None
     window = reference[at : at + WINDOW]
-    scores = {shift: _likeness(window, sound[at + shift : at + shift + WINDOW]) for shift in range(-reach, reach + 1)}
-    best = max(scores, key=scores.__getitem__)
+    begin = at - reach
+    sums = list(accumulate(map(mul, *[sound[begin : at + WINDOW + reach]] * 2), initial=0))
+    scores = [
+        _likeness(window, sound[begin + shift : begin + shift + WINDOW], sums[shift + WINDOW] - sums[shift])
+        for shift in range(2 * reach + 1)
+    ]
+    best = max(range(len(scores)), key=scores.__getitem__)
     # A pure tone looks like itself a period later: nothing counts as a shift that is not clearly better than none.
-    return best if scores[best] > scores[0] * _CLEARLY else 0
+    return best - reach if scores[best] > scores[reach] * _CLEARLY else 0
 
 
 def _loudest(samples: Sequence[int], reach: int) -> int | None:
@@ -37,7 +43,6 @@ def _loudest(samples: Sequence[int], reach: int) -> int | None:
     return found
 
 
-def _likeness(left: Sequence[int], right: Sequence[int]) -> float:
-    """Their product, whatever the loudness of the right one."""
-    energy = sum(map(mul, right, right))
+def _likeness(left: Sequence[int], right: Sequence[int], energy: int) -> float:
+    """Their product, whatever the loudness of the right one, whose energy is given."""
     return sum(map(mul, left, right)) / sqrt(energy) if energy else 0.0

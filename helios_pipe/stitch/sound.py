@@ -77,8 +77,9 @@ class SoundPlan:
     @property
     def lossless(self) -> bool:
         """Whether the samples in the output are those of the source."""
-        exact = self.encoder is not None and (self.encoder.startswith("pcm_") or self.encoder == "flac")
-        return exact and self.rate == self.source.rate
+        whole = self.source.sample_format not in ("flt", "dbl")
+        exact = self.encoder is not None and (self.encoder.startswith("pcm_f" if not whole else "pcm_"))
+        return (exact or (whole and self.encoder == "flac")) and self.rate == self.source.rate
 
 
 def samples_at(frame: int, fps: Fraction, rate: int) -> int:

@@ -166,4 +166,6 @@ def _sample_format(encoder: str, plan: SoundPlan) -> str:
 
     offered = [item.name for item in av.Codec(encoder, "w").audio_formats or ()]
     wanted = plan.source.sample_format
-    return next((name for name in (wanted, f"{wanted}p", *offered) if name in offered), wanted)
+    # Of whole numbers, the finer ones are nearer to floats.
+    nearest = (wanted, f"{wanted}p", *(("s32", "s32p") if wanted in ("flt", "dbl") else ()), *offered)
+    return next((name for name in nearest if name in offered), wanted)

@@ -79,7 +79,13 @@ def _shift(path: Path, source: Piece, proved: JoinedSound) -> int | None:
     with open_media(source.path, name=source.file) as container:
         reference = _listen(container, proved.rate)
     with open_media(path) as container:
-        return lag(reference, _listen(container, proved.rate))
+        heard = _listen(container, proved.rate)
+    with open_media(path) as container:
+        # MPEG-TS has the encoder's run-up sound before the first frame shows, and says so in its times alone.
+        video, sound = container.streams.video[0], container.streams.audio[0]
+        begins = [(stream.start_time or 0) * (stream.time_base or 0) for stream in (video, sound)]
+    lead = max(0, round((begins[0] - begins[1]) * proved.rate))
+    return lag(reference, heard[lead:])
 
 
 def _listen(container: InputContainer, rate: int) -> array[int]:
