@@ -37,10 +37,6 @@ _MODULES = {"import": "import_"}
 """Commands whose name no module can have."""
 
 
-_MODULES = {"import": "import_"}
-"""Commands whose name no module can have."""
-
-
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
