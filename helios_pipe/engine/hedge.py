@@ -24,6 +24,7 @@ class Hedges:
         self._pool_of = pool_of
         self._before = before
         self._took: dict[JobWork, list[float]] = {}
+        self._copied: set[Task] = set()
         self._usual: dict[JobWork, tuple[int, float]] = {}
 
     def note(self, task: Task, duration_s: float) -> None:
@@ -34,10 +35,13 @@ class Hedges:
     def stragglers(self, flights: Sequence[Flight], now: float) -> list[Task]:
         """The tasks that deserve a second copy now, the longest first."""
         late = [(now - f.began, f.task) for f in flights if f.began is not None and now - f.began > LEAST_S]
-        copied = {flight.task for flight in flights if flight.copy}
-        late = [(elapsed, task) for elapsed, task in late if task not in copied and self._wanted(task)]
+        late = [(elapsed, task) for elapsed, task in late if task not in self._copied and self._wanted(task)]
         late = [(elapsed, task) for elapsed, task in late if elapsed > FACTOR * self._median(task.work)]
         return [task for _, task in sorted(late, key=lambda pair: -pair[0])]
+
+    def started(self, task: Task) -> None:
+        """A second copy of the task was started: there will be no third."""
+        self._copied.add(task)
 
     def _wanted(self, task: Task) -> bool:
         hedge = task.work.nodes.job.hedge

@@ -206,8 +206,9 @@ class Loop:
             return
         task.command_failures += failure is FailureClass.COMMAND
         task.machine_failures += failure is FailureClass.INFRASTRUCTURE
+        lost = task.attempts - task.command_failures - task.machine_failures
         delay = delay_before_retry(
-            failure, task.command_failures, task.machine_failures, limits_of(task), self._around.random
+            failure, task.command_failures, task.machine_failures, limits_of(task), self._around.random, lost
         )
         self._ledger.attempt_failed(task, outcome)
         if delay is None:
@@ -239,4 +240,5 @@ class Loop:
             self._brake.release() if asked.stop is None else self._brake.stop(asked.stop, now=asked.now)
         if self._brake.reason is None:
             for task in self._hedges.stragglers(flights, now):
-                self._traffic.send_copy(task)
+                if self._traffic.send_copy(task):
+                    self._hedges.started(task)

@@ -28,6 +28,11 @@ def test_a_lost_worker_burns_no_retry() -> None:
     assert delay_before_retry(FailureClass.PREEMPTED, 9, 9, Limits(), lambda: 1.0) == 0.0
 
 
+def test_a_worker_that_is_lost_again_and_again_is_waited_for_ever_longer() -> None:
+    found = [delay_before_retry(FailureClass.PREEMPTED, 0, 0, Limits(), lambda: 1.0, lost=n) for n in (1, 2, 3, 50)]
+    assert found == [0.0, 1.0, 2.0, 60.0]
+
+
 @pytest.mark.parametrize("failure", [FailureClass.FATAL, FailureClass.CANCELLED])
 def test_what_no_retry_can_help_is_not_tried_again(failure: FailureClass) -> None:
     assert delay_before_retry(failure, 1, 1, Limits(retries=9), lambda: 1.0) is None
