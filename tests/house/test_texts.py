@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.project import REPOSITORY
+from tests.kit.project import REPOSITORY, Project
 
 FOREIGN = re.compile(
     r"/work/(?:main|shared|steering|\.)|/far[m]/|/root/|/home/[a-z]+/"
@@ -69,3 +69,20 @@ def test_ci_runs_the_very_line_that_the_readme_gives_for_the_tests() -> None:
     lines = [line for block in blocks for line in block.splitlines() if "pytest" in line]
     assert len(lines) == 1
     assert (REPOSITORY / ".ci/run").read_text().splitlines()[-1] == lines[0]
+
+
+def commands(project: Project) -> set[str]:
+    listed = project.helios("--help").stdout.partition("Commands:\n")[2]
+    return set(re.findall(r"^  ([a-z]+)", listed, re.MULTILINE))
+
+
+def test_the_readme_lists_the_commands_that_exist_and_no_others(project: Project) -> None:
+    table = re.findall(r"^\| (`.*?) \|", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
+    assert {word for row in table for word in re.findall(r"(?:^|·) ?`([a-z]+)", row)} == commands(project)
+
+
+def test_every_command_says_how_to_use_it(project: Project) -> None:
+    for command in sorted(commands(project)):
+        said = project.helios(command, "-h")
+        assert said.exit_code == 0, str(said)
+        assert said.stdout.startswith(f"Usage: helios-pipe {command} ")
