@@ -51,7 +51,7 @@ def list_images(folder: Path) -> list[Image]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if not is_image(entry.name):
+                if not is_image(entry.name) or entry.is_dir(follow_symlinks=False):
                     continue
                 found = entry.stat(follow_symlinks=False)
                 if entry.is_symlink() or not found.st_size:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-_NEAR = Fraction(1, 5000)
-"""How far, relatively, a measured rate may lie from the one it stands for; 24 and 23.976 are five times as far apart."""
+_NEAR = Fraction(1, 2500)
+"""How far, relatively, a measured rate may lie from the one it stands for: half of what lies between 24 and 23.976, less a
+little. Two frames of 59.94 in ticks of 90 kHz are that far off."""
 
 
 def snap(rate: Fraction | None) -> Fraction | None:

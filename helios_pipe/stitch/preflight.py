@@ -109,7 +109,7 @@ def _reference(pieces: Sequence[Piece], settings: JoinSettings) -> Reference:
         quick = not sound and can_be_quick(container, full)
         guess = snap(stream.guessed_rate)
         fps = settings.fps or _rate(stream)
-    fps = fps or _first_rate(pieces[1:]) or guess
+    fps = fps or _first_rate(pieces) or guess
     if fps is None:
         refuse(piece, "names no frame rate", "Give the job its fps.")
     if not quick:
@@ -125,12 +125,22 @@ def _rate(stream: VideoStream) -> Fraction | None:
 
 
 def _first_rate(pieces: Sequence[Piece]) -> Fraction | None:
-    """The rate of the first of them that knows it: a chunk of one frame may not, in a container that keeps no durations."""
+    """The rate of the first of them that tells: a chunk of one or two frames may not, in a container that keeps no lengths."""
     for piece in pieces:
         with opened(piece) as container:
-            if rate := _rate(video_of(piece, container)):
+            stream = video_of(piece, container)
+            if rate := _rate(stream) or _measured(container, stream):
                 return rate
     return None
+
+
+def _measured(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """The rate by the frames' own times, evenly spaced as they have to be."""
+    times = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+    if len(times) < 2 or times[0] == times[-1]:
+        return None
+    assert stream.time_base is not None
+    return snap((len(times) - 1) / ((times[-1] - times[0]) * stream.time_base))
 
 
 def _read(piece: Piece, reference: Reference) -> FrameWalk:
