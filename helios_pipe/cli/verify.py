@@ -13,6 +13,7 @@ from helios_pipe.cli.options import cache_option, json_option, make_request, set
 from helios_pipe.errors import UsageError
 
 if TYPE_CHECKING:
+    from helios_pipe.pipeline.request import Request
     from helios_pipe.pipeline.verifying import Verdict
 
 _MANIFESTS = (".yaml", ".yml", ".json")
@@ -57,19 +58,22 @@ def _verdicts(
     whole: bool,
     **options: Any,
 ) -> Iterator[Verdict]:
-    from helios_pipe.pipeline import verifying
-
-    if target.suffix.lower() not in _MANIFESTS:
-        if rerender or whole or jobs:
-            raise UsageError(f"{target} is no manifest: --rerender, --whole and JOB need one")
-        if not target.exists():
-            raise UsageError(f"there is no file {target}")
-        blobs = verifying.nearest_cache(target, options["cache_dir"])
-        yield verifying.verify_output(target, blobs, full=full, proof=proof)
+    if target.suffix.lower() in _MANIFESTS:
+        yield from _of_manifest(make_request(target, jobs=jobs, **options), full=full, rerender=rerender, whole=whole)
         return
+    if rerender or whole or jobs:
+        raise UsageError(f"{target} is no manifest: --rerender, --whole and JOB need one")
+    if not target.exists():
+        raise UsageError(f"there is no file {target}")
+    from helios_pipe.pipeline.verifying import nearest_cache, verify_output
+
+    yield verify_output(target, nearest_cache(target, options["cache_dir"]), full=full, proof=proof)
+
+
+def _of_manifest(request: Request, *, full: bool, rerender: int | None, whole: bool) -> Iterator[Verdict]:
+    from helios_pipe.pipeline import verifying
     from helios_pipe.pipeline.session import Session, open_manifest
 
-    request = make_request(target, jobs=jobs, **options)
     session = Session(request, open_manifest(request))
     try:
         if rerender:

@@ -14,9 +14,10 @@ from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.sources import Source, Sources
 from helios_pipe.digest import Digest
-from helios_pipe.errors import StaleInputError, UsageError
+from helios_pipe.errors import StaleInputError
 from helios_pipe.manifest.globs import expand
-from helios_pipe.manifest.model import Job
+from helios_pipe.manifest.inputs import missing_inputs
+from helios_pipe.manifest.model import Job, Manifest, MarkPath
 
 _SPECIAL = re.compile(r"[*?\[\]!\\#]|/$")
 
@@ -59,11 +60,17 @@ def is_plain(pattern: str) -> bool:
     )
 
 
+def chunk_inputs_place(job: Job, index: int) -> MarkPath:
+    """Where the manifest asks for the inputs of one chunk."""
+    return (*job.where, "chunk", "inputs") if job.chunk is not None else (*job.where, "chunks", index, "inputs")
+
+
 class Inputs:
     """The inputs of one run. Every file is looked at once; `locate` tells where bytes are, for any thread."""
 
-    def __init__(self, root: Path, sources: Sources, blobs: Blobs) -> None:
-        self._root = f"{root}{os.sep}"
+    def __init__(self, manifest: Manifest, sources: Sources, blobs: Blobs) -> None:
+        self._manifest = manifest
+        self._root = f"{manifest.root}{os.sep}"
         self.sources = sources
         self._blobs = blobs
         self._places: dict[Digest, str] = {}
@@ -76,8 +83,8 @@ class Inputs:
         return Path(place) if place is not None else self._blobs.locate(digest)
 
     def shared(self, job: Job, outputs: Mapping[str, JobOutput]) -> InputSet:
-        """What every command of the job is given. Raises UsageError on a pattern without a match."""
-        own = self.files(job.inputs, f"job {job.name}")
+        """What every command of the job is given. Raises ManifestError on a pattern without a match."""
+        own = self.files(job.inputs, job, (*job.where, "inputs"))
         entries = list(own.tree.entries)
         for given in job.job_inputs:
             entries += self._of_job(
@@ -85,30 +92,27 @@ class Inputs:
             )
         return InputSet(Tree.of(entries), own.sources)
 
-    def files(self, patterns: Sequence[str], asker: str) -> InputSet:
-        """The project's files that match."""
+    def files(self, patterns: Sequence[str], job: Job, where: MarkPath) -> InputSet:
+        """The project's files that match; `where` is the place in the manifest that asks for them."""
         if not patterns:
             return EMPTY
         found = expand(Path(self._root), patterns)
         if found.unmatched:
-            raise UsageError(
-                f"{asker}: no file matches {', '.join(map(repr, found.unmatched))}",
-                hint="Inputs are paths and globs relative to the manifest's folder.",
-            )
+            raise missing_inputs(self._manifest, job, found.unmatched, where)
         self.folders.update(found.folders)
         sources = self.sources.look([self._root + path for path in found.files])
         entries = [self._entry(path, source) for path, source in zip(found.files, sources, strict=True)]
         return InputSet(Tree.of(entries), tuple(sources))
 
-    def each(self, asked: Sequence[Sequence[str]], askers: Sequence[str]) -> list[InputSet]:
-        """The files for each list of patterns. Where all are plain paths, they are looked at together."""
+    def each(self, asked: Sequence[Sequence[str]], job: Job) -> list[InputSet]:
+        """The files for each chunk's list of patterns. Where all are plain paths, they are looked at together."""
         if all(is_plain(pattern) for patterns in asked for pattern in patterns):
             try:
                 sources = iter(self.sources.look([self._root + path for patterns in asked for path in patterns]))
                 return [self._plain_set(patterns, list(islice(sources, len(patterns)))) for patterns in asked]
             except StaleInputError:
                 pass  # one is a folder, or not there: one by one, to say which and for whom
-        return [self.files(patterns, asker) for patterns, asker in zip(asked, askers, strict=True)]
+        return [self.files(patterns, job, chunk_inputs_place(job, index)) for index, patterns in enumerate(asked)]
 
     def _plain_set(self, paths: Sequence[str], sources: list[Source]) -> InputSet:
         entries = [self._entry(path, source) for path, source in zip(paths, sources, strict=True)]

@@ -55,7 +55,7 @@ class Resolver:
         recipes = chunk_recipes(nodes, self._common, work.shared.tree)
         for task, recipe in zip(work.chunks, recipes, strict=True):
             task.recipe = recipe
-        self._find_inputs([task for task in work.chunks if task.recipe is not None and task.recipe.takes_inputs])
+        self._find_inputs(work)
         for task in work.chunks:
             assert task.recipe is not None
             task.key = task.recipe.chunk_key(_values(task), _frames(task), task.extra.tree)
@@ -67,10 +67,12 @@ class Resolver:
         assert task.recipe is not None
         return task.recipe.action(task.name, _values(task), _frames(task), task.extra.tree)
 
-    def _find_inputs(self, tasks: list[Task]) -> None:
+    def _find_inputs(self, work: JobWork) -> None:
         """Look for the inputs that single chunks name, all in one go."""
-        asked = [task.recipe.extra_patterns(_values(task)) for task in tasks if task.recipe is not None]
-        for task, found in zip(tasks, self._inputs.each(asked, [task.name for task in tasks]), strict=True):
+        if not any(task.recipe is not None and task.recipe.takes_inputs for task in work.chunks):
+            return
+        asked = [task.recipe.extra_patterns(_values(task)) for task in work.chunks if task.recipe is not None]
+        for task, found in zip(work.chunks, self._inputs.each(asked, work.nodes.job), strict=True):
             task.extra = found
 
     def note_cutoff(self, found: Sequence[Task], works: Mapping[str, JobWork]) -> None:

@@ -37,7 +37,7 @@ class Stitches:
             entries: list[Entry] = []
             for ordinal, part in enumerate(parts):
                 entries += self._inputs.entries_of(part.digest, part.folder, stitch_input(ordinal, part.name))
-            entries += self._inputs.files(stitch.inputs, f"job {job.name}, stitch").tree.entries
+            entries += self._inputs.files(stitch.inputs, job, (*job.where, "stitch", "inputs")).tree.entries
             action, recipe = stitch_action(work.nodes, self._common, parts, entries, None)
             return action, recipe.key(action)
         output, audio = _output(stitch, parts), self._audio(job, stitch, outputs)
@@ -54,7 +54,7 @@ class Stitches:
             if given.digest is None or given.folder:
                 raise UsageError(f"job {job.name}, stitch.audio: job {audio.job} does not make one sound file")
             return given.digest, given.name
-        found = self._inputs.files([audio], f"job {job.name}, stitch.audio").tree.entries
+        found = self._inputs.files([audio], job, (*job.where, "stitch", "audio")).tree.entries
         if len(found) != 1:
             raise UsageError(f"job {job.name}, stitch.audio: {audio!r} is {len(found)} files, expected one")
         return found[0].digest, found[0].path.rsplit("/", 1)[-1]

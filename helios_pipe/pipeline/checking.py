@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from helios_pipe.engine.inputs import chunk_inputs_place
+from helios_pipe.engine.recipe import chunk_values
 from helios_pipe.graph.build import build_graph
+from helios_pipe.graph.nodes import JobNodes
+from helios_pipe.manifest.globs import expand
+from helios_pipe.manifest.inputs import missing_inputs
 from helios_pipe.manifest.load import load_manifest
+from helios_pipe.manifest.model import Manifest
+
+_MOST_MISSING = 20
+"""So many missing chunk inputs are named one by one."""
 
 
 class Checked(NamedTuple):
@@ -20,6 +29,24 @@ class Checked(NamedTuple):
 
 def check(manifest: Path, overrides: Mapping[str, str]) -> Checked:
     """Raises ManifestError with every problem there is."""
-    loaded = load_manifest(manifest, overrides)
+    loaded = load_manifest(manifest, overrides, look=True)
     graph = build_graph(loaded)
+    for nodes in graph.jobs:
+        _check_chunk_inputs(loaded, nodes)
     return Checked(len(loaded.jobs), graph.total, loaded.warnings)
+
+
+def _check_chunk_inputs(manifest: Manifest, nodes: JobNodes) -> None:
+    """The inputs that wait for a chunk's numbers."""
+    job = nodes.job
+    missing: dict[int, list[str]] = {}
+    asked: dict[str, int] = {}
+    for span in nodes.spans:
+        templates = job.chunk.inputs if job.chunk is not None else job.chunks[span.index].inputs
+        values = chunk_values(span, "")
+        asked.update((t.fill(values), span.index) for t in templates if not t.constant)
+    for pattern in expand(manifest.root, list(asked)).unmatched if asked else ():
+        missing.setdefault(asked[pattern], []).append(pattern)
+    named = [(index, pattern) for index, patterns in missing.items() for pattern in patterns][:_MOST_MISSING]
+    if named:
+        raise missing_inputs(manifest, job, [pattern for _, pattern in named], chunk_inputs_place(job, named[0][0]))

@@ -84,7 +84,7 @@ class Session:
         self.results = Results(self.database, self.blobs)
         self.memory = Memory(self.database)
         self.sources = Sources(self.database, str(self.root))
-        self.inputs = Inputs(self.root, self.sources, self.blobs)
+        self.inputs = Inputs(self.manifest, self.sources, self.blobs)
         self.path = tool_path(settings.environment().get("PATH", os.defpath), self.cache / "bin")
         self.tools = Tools(self.memory, self.sources, self.path)
 
