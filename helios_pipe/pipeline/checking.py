@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +12,11 @@ from helios_pipe.engine.recipe import chunk_values
 from helios_pipe.graph.build import build_graph
 from helios_pipe.graph.nodes import JobNodes
 from helios_pipe.manifest.globs import expand
-from helios_pipe.manifest.inputs import missing_inputs
+from helios_pipe.manifest.inputs import find_unmatched, missing_inputs
 from helios_pipe.manifest.load import load_manifest
+from helios_pipe.manifest.marks import MarkTree
 from helios_pipe.manifest.model import Manifest
+from helios_pipe.manifest.problems import ManifestError, Report
 
 _MOST_MISSING = 20
 """So many missing chunk inputs are named one by one."""
@@ -29,11 +32,26 @@ class Checked(NamedTuple):
 
 def check(manifest: Path, overrides: Mapping[str, str]) -> Checked:
     """Raises ManifestError with every problem there is."""
-    loaded = load_manifest(manifest, overrides, look=True)
+    loaded = load_manifest(manifest, overrides)
     graph = build_graph(loaded)
-    for nodes in graph.jobs:
-        _check_chunk_inputs(loaded, nodes)
+    check_inputs(loaded, graph.jobs)
     return Checked(len(loaded.jobs), graph.total, loaded.warnings)
+
+
+def check_inputs(manifest: Manifest, jobs: Sequence[JobNodes]) -> None:
+    """Raises ManifestError with every input of these jobs that has no match."""
+    report = Report(
+        manifest.shown or str(manifest.path), manifest.marks if isinstance(manifest.marks, MarkTree) else MarkTree()
+    )
+    find_unmatched(replace(manifest, jobs=tuple(nodes.job for nodes in jobs)), report)
+    problems = list(report.errors)
+    for nodes in jobs:
+        try:
+            _check_chunk_inputs(manifest, nodes)
+        except ManifestError as error:
+            problems += error.problems
+    if problems:
+        raise ManifestError(problems)
 
 
 def _check_chunk_inputs(manifest: Manifest, nodes: JobNodes) -> None:

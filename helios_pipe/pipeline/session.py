@@ -25,6 +25,7 @@ from helios_pipe.graph.nodes import Graph
 from helios_pipe.jobs.journal import job_id
 from helios_pipe.manifest.load import load_manifest
 from helios_pipe.manifest.model import Manifest, Tool
+from helios_pipe.pipeline.checking import check_inputs
 from helios_pipe.pipeline.request import Request
 from helios_pipe.pipeline.tools import Tools
 from helios_pipe.stitch.model import STITCH_VERSION
@@ -41,12 +42,17 @@ class Opened:
 
 
 def open_manifest(request: Request) -> Opened:
-    """Read, check and lay out what was asked. Raises ManifestError, UsageError; touches nothing."""
+    """Read, check and lay out what was asked. Raises ManifestError, UsageError; touches nothing.
+
+    Inputs are looked for here only where it would be too late later: before there is a cache folder, and for jobs that
+    begin when others have run."""
     manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge)
     if request.strict and manifest.warnings:
         raise UsageError("\n".join(manifest.warnings), hint="With --strict, warnings are errors.")
-    graph = build_graph(manifest)
-    return Opened(manifest, _select(graph, manifest, request), job_id(manifest.name, manifest.path))
+    graph = _select(build_graph(manifest), manifest, request)
+    first = not settings.cache_dir(manifest.root, request.cache_dir).is_dir()
+    check_inputs(manifest, [nodes for nodes in graph.jobs if first or nodes.job.job_inputs])
+    return Opened(manifest, graph, job_id(manifest.name, manifest.path))
 
 
 def _select(graph: Graph, manifest: Manifest, request: Request) -> Graph:
