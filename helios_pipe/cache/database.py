@@ -26,7 +26,6 @@ CREATE TABLE IF NOT EXISTS results (
   exit_code INTEGER, duration_s REAL NOT NULL, worker TEXT NOT NULL, tools TEXT NOT NULL, log TEXT, time REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS results_family ON results (family, start) WHERE family IS NOT NULL;
-CREATE INDEX IF NOT EXISTS results_digest ON results (digest);
 CREATE TABLE IF NOT EXISTS preimages (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS last (
   job TEXT NOT NULL, node TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (job, node)

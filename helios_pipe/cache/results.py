@@ -19,6 +19,9 @@ _PUT_RESULT = "INSERT OR REPLACE INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,
 _PUT_ATTEMPT = "INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 
 
+_WORTH_PACKING = 1024
+
+
 class Result(NamedTuple):
     """One committed result. `digest` is of the output (a folder's: of its tree); size, mtime_ns and inode are the mark of
     its blob; family, start, frames, step say which frames of which recipe it holds (`frames` is how many); the duration is
@@ -127,7 +130,7 @@ class Results:
                         continue
                 connection.execute(_PUT_RESULT, result)
             if commit.preimages:
-                packed = [(key, zlib.compress(data, 1)) for key, data in commit.preimages.items()]
+                packed = [(key, _packed(data)) for key, data in commit.preimages.items()]
                 connection.executemany("INSERT OR IGNORE INTO preimages VALUES (?,?)", packed)
             connection.executemany("INSERT OR REPLACE INTO last VALUES (?,?,?)", commit.last)
             connection.executemany(_PUT_ATTEMPT, commit.attempts)
@@ -148,7 +151,7 @@ class Results:
     def preimage(self, key: str) -> bytes | None:
         """The canonical JSON that `key` is the digest of, where it was stored."""
         row = self._database.connection.execute("SELECT data FROM preimages WHERE key = ?", (key,)).fetchone()
-        return zlib.decompress(row[0]) if row else None
+        return _unpacked(row[0]) if row else None
 
     def proof(self, key: str, digest: Digest) -> bytes | None:
         """What the join under `key` that came out as `digest` can be proved with, where it was stored."""
@@ -230,6 +233,15 @@ class Memory:
         if rows:
             with self._database.transaction() as connection:
                 connection.executemany("DELETE FROM placed WHERE path=?", rows)
+
+
+def _packed(data: bytes) -> bytes:
+    """Compressed where that is worth its time; a record begins with a brace, which no compressed one does."""
+    return zlib.compress(data, 1) if len(data) > _WORTH_PACKING else data
+
+
+def _unpacked(data: bytes) -> bytes:
+    return data if data[:1] == b"{" else zlib.decompress(data)
 
 
 def _result(row: Sequence[object]) -> Result:
