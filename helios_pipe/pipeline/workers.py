@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from helios_pipe import settings
-from helios_pipe.errors import UnusableError, UsageError
+from helios_pipe.errors import HeliosPipeError, UnusableError, UsageError
 from helios_pipe.stores.artifacts import StoreArtifacts
 from helios_pipe.stores.registry import open_store
 from helios_pipe.worker.access import JobPrefixes
@@ -16,14 +16,18 @@ from helios_pipe.worker.aws import AwsHandler, AwsHandlerConfig, create_aws_hand
 from helios_pipe.worker.cloudrun_server import CloudRunServer, CloudRunServerConfig, create_cloudrun_server
 from helios_pipe.worker.config import WorkerConfig, worker_config
 from helios_pipe.worker.runtime import WorkerRuntime
-from helios_pipe.worker.wire import result_reply
+from helios_pipe.worker.wire import error_reply, lambda_reply, result_reply
 
 HANDLER = "helios_pipe.pipeline.workers.lambda_handler"
 
 
 def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
-    """What Lambda calls. Set up by the environment at the first call."""
-    return _handler()(event, context)
+    """What Lambda calls. Set up by the environment at the first call; where that cannot be, each answer says why."""
+    try:
+        handler = _handler()
+    except HeliosPipeError as error:
+        return lambda_reply(*error_reply(error))
+    return handler(event, context)
 
 
 def serve_lambda() -> None:

@@ -96,6 +96,7 @@ class Environment:
         self._signal(signal.SIGCONT)
         began = time.time()
         headers = {
+            "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": request_id,
             "Lambda-Runtime-Deadline-Ms": str(int((began + function.timeout_s) * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:function:test",

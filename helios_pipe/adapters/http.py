@@ -1,0 +1,157 @@
+"""Runs chunks on any HTTP worker that takes Helios' requests. Knows nothing of what is rendered.
+
+Azure Functions, Modal, Fly, Knative, one's own box with `helios-pipe worker cloudrun`: all that differs is who may call.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+from helios_pipe.adapters.calls import Calls, CancelledCallError
+from helios_pipe.errors import AdapterError, ThrottledError, TransientAdapterError
+from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResult
+from helios_pipe.worker.wire import chunk_of, read_http_reply, request_body
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response, Session
+
+LONGEST_S = 3600.0
+"""How long an answer may take; Cloud Run's longest request."""
+LARGEST_REPLY = 32 << 20
+"""Bytes."""
+_BILLING_STEP_MS = 100
+Headers = Callable[[bool], Mapping[str, str]]
+"""What shows who we are. True: the last was refused, get a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """Where the worker is. `job_url` is where chunks are read from, unless a job says otherwise."""
+
+    url: str
+    concurrency: int = 16
+    job_url: str | None = None
+    timeout_s: float = LONGEST_S
+    costs_money: bool = False
+
+
+class HttpAdapter:
+    """A WorkerAdapter. Each `execute` is one request. A cancelled job's command runs on until the worker's own time limit;
+    what it leaves in the store harms nothing."""
+
+    def __init__(self, config: HttpConfig, headers: Headers | Mapping[str, str] | None = None) -> None:
+        self.config = config
+        self.capabilities = Capabilities(remote=True, costs_money=config.costs_money, concurrency=config.concurrency)
+        self._headers: Headers = headers if callable(headers) else (lambda _: headers or {})
+        self._lock = Lock()
+        self._made: Session | None = None
+        self._calls = Calls()
+
+    def execute(self, job: WorkerJob) -> WorkerResult:
+        """See WorkerAdapter. Raises ThrottledError, TransientAdapterError, AdapterError."""
+        payload = request_body(*chunk_of(job, self.config.job_url))
+        try:
+            return self._calls.make(lambda: self._post(payload), job.cancel)
+        except CancelledCallError:
+            return WorkerResult(1, failure=FailureClass.CANCELLED, reason="cancelled")
+
+    def probe(self) -> str:
+        """The version of the worker that answers there. Raises AdapterError with what to do."""
+        reply = self._send("GET", f"{self.config.url.rstrip('/')}/health", b"", refresh=False)
+        if reply.status != 200:
+            raise self._refusal(reply)
+        try:
+            return str(json.loads(reply.body)["worker"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise AdapterError(
+                f"{self.config.url} is no helios-pipe worker: its /health says something else"
+            ) from error
+
+    def _post(self, payload: bytes) -> WorkerResult:
+        began = time.monotonic()
+        reply = self._send("POST", self.config.url, payload, refresh=False)
+        if reply.status == 401:  # an id token that expired on the way
+            reply = self._send("POST", self.config.url, payload, refresh=True)
+        if reply.status == 504:
+            return WorkerResult(1, failure=FailureClass.COMMAND, reason=_TIMED_OUT)
+        if reply.status not in (200, 400, 500):
+            raise self._refusal(reply)
+        result = read_http_reply(reply.status, reply.body)
+        if not self.config.costs_money:
+            return result
+        took_ms = round((time.monotonic() - began) * 1000)
+        return replace(result, billed_ms=-(-took_ms // _BILLING_STEP_MS) * _BILLING_STEP_MS)
+
+    def _send(self, method: str, url: str, payload: bytes, *, refresh: bool) -> _Reply:
+        import requests
+
+        headers = {"Content-Type": "application/json", **self._headers(refresh)}
+        wait = (10.0, self.config.timeout_s + 10)
+        try:
+            with self._session.request(
+                method, url, data=payload or None, headers=headers, timeout=wait, allow_redirects=False, stream=True
+            ) as response:
+                return _Reply(response.status_code, response.headers, _bounded(response))
+        except requests.RequestException as error:
+            raise TransientAdapterError(f"{self.config.url}: the connection broke: {error}") from error
+
+    def _refusal(self, reply: _Reply) -> AdapterError:
+        said = " ".join(reply.body[:300].decode("utf-8", "replace").split()) or "(nothing said)"
+        text = f"{self.config.url} was answered {reply.status}: {said}"
+        after = reply.headers.get("Retry-After", "")
+        if reply.status == 429 or (reply.status == 503 and after):
+            return ThrottledError(text, retry_after_s=float(after) if after.isdecimal() else None)
+        if reply.status >= 500 or reply.status in (408, 425):
+            return TransientAdapterError(text)
+        return AdapterError(text, hint=_HINTS.get(reply.status, "Is this the address of a worker?"))
+
+    @property
+    def _session(self) -> Session:
+        with self._lock:
+            if self._made is None:
+                self._made = _connect(self.config.concurrency)
+            return self._made
+
+
+class _Reply(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+_TIMED_OUT = "the service's request timeout was reached: give it more time, or make the chunks smaller"
+_HINTS = {
+    401: "The worker wants an id token for its audience: set `audience` as the worker has it, or `token_env`.",
+    403: "The caller may not call this worker: grant it roles/run.invoker, or name it in the worker's HELIOS_PIPE_CALLERS.",
+    404: "Deploy the worker (docs/deploy), or correct the address.",
+    413: "Something in front of the worker takes no request of a few hundred bytes.",
+}
+
+
+def _bounded(response: Response) -> bytes:
+    data = bytearray()
+    for block in response.iter_content(1 << 16):
+        data += block
+        if len(data) > LARGEST_REPLY:
+            raise AdapterError(f"the worker's answer is larger than {LARGEST_REPLY >> 20} MiB")
+    return bytes(data)
+
+
+def _connect(concurrency: int) -> Session:
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    session = requests.Session()
+    session.auth = _as_it_is  # or a login in ~/.netrc would take the token's place
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=concurrency))
+    return session
+
+
+def _as_it_is(request: PreparedRequest) -> PreparedRequest:
+    return request
