@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from helios_pipe import settings
-from helios_pipe.cli.options import cache_option, json_option
+from helios_pipe.cli.options import cache_option, json_option, make_request, manifest_argument, set_option
 from helios_pipe.report import texts
 
 if TYPE_CHECKING:
@@ -82,6 +82,32 @@ def verify(cache_dir: str | None, as_json: bool) -> int:
             click.echo(f"damaged, removed: {digest}")
         click.echo(f"{len(damaged)} damaged" if damaged else "every blob is what its name says")
     return 1 if damaged else 0
+
+
+@command.command("push")
+@manifest_argument
+@set_option
+@cache_option
+def push(manifest: Path, **options: Any) -> int:
+    """Give what MANIFEST has in this cache to its remote one."""
+    from helios_pipe.pipeline.sharing import push_all
+
+    pushed, known = push_all(make_request(manifest, **options))
+    click.echo(f"{pushed} results pushed; {known - pushed} were there")
+    return 0
+
+
+@command.command("pull")
+@manifest_argument
+@set_option
+@cache_option
+def pull(manifest: Path, **options: Any) -> int:
+    """Bring what the remote cache has of MANIFEST into this one."""
+    from helios_pipe.pipeline.sharing import pull_all
+
+    have, total = pull_all(make_request(manifest, **options))
+    click.echo(f"{have} of {total} nodes are in the cache now")
+    return 0
 
 
 @contextmanager

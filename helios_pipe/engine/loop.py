@@ -92,6 +92,7 @@ class Loop:
             if any(given.job in missing for given in work.nodes.job.job_inputs):
                 return False
             self._resolver.start(work, self._outputs)
+            self._around.given(work)
             self._take_up(
                 work.chunks if work.chunks or work.final is None else [work.final] if work.final_started else []
             )

@@ -34,12 +34,15 @@ class Resolver:
         forced: Callable[[str], bool],
         stitch_version: int,
         encoder: Callable[[], str],
+        elsewhere: Callable[[Sequence[str]], Mapping[str, Result]] | None = None,
     ) -> None:
+        """`elsewhere` finds results under keys that the local cache lacks."""
         self._common = common
         self._inputs = inputs
         self._results = results
         self._forced = forced
         self._makers: dict[str, Task] = {}
+        self._elsewhere = elsewhere
         self._stitches = Stitches(common, inputs, stitch_version, encoder)
 
     def start(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> None:
@@ -110,6 +113,12 @@ class Resolver:
             if not task.forced:
                 wanted.append(task)
         found = self._results.find([task.key for task in wanted])
+        if self._elsewhere is not None:
+            missing = {task.key: task for task in wanted if task.key not in found}
+            remote = self._elsewhere(list(missing))
+            found |= remote
+            for key in remote:
+                missing[key].reason = "found in the remote cache"
         for task in tasks:
             if not task.forced and (row := found.get(task.key)) is not None:
                 task.state, task.digest, task.folder = State.CACHED, row.digest, row.folder

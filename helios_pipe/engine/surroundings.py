@@ -17,7 +17,8 @@ class Surroundings:
     """What the loop calls. `pool_of` gives the slots that a task runs on, `place` puts a finished job's output where it
     belongs, `control` tells whether someone asked to stop or to go on, `report` is told several times a second how many
     nodes came to which end and what is under way, `hints` tells what may have been forgotten where a node failed,
-    `durations` how long a job's chunks took in earlier runs, in seconds; the rest are clock (monotonic seconds), wall time
+    `durations` how long a job's chunks took in earlier runs, in seconds; `given` may say of a job's tasks that were just keyed
+    that they are made already; the rest are clock (monotonic seconds), wall time
     (since 1970) and randomness (0 to 1)."""
 
     pool_of: Callable[[Task], Pool]
@@ -27,6 +28,7 @@ class Surroundings:
     report: Callable[[Mapping[State, int], Sequence[Flight]], None]
     hints: Callable[[Task, Outcome], tuple[str, ...]]
     durations: Callable[[JobWork], Sequence[float]]
+    given: Callable[[JobWork], None]
     clock: Callable[[], float]
     wall: Callable[[], float]
     random: Callable[[], float]

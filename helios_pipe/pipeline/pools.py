@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
@@ -17,7 +18,7 @@ from helios_pipe.jobs.journal import log_path
 from helios_pipe.manifest.model import AdapterConfig
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.workplace import work_folder
-from helios_pipe.ports import ActionRunner
+from helios_pipe.ports import ActionRunner, BlobStore, WorkerAdapter
 from helios_pipe.stitch.runner import JoinRunner
 from helios_pipe.worker.workspace import Workspaces
 
@@ -26,15 +27,33 @@ _JOINS = {"concat": "(join)", "collect": "(join)", "encode": "(encode)"}
 _REMOTE_CONCURRENCY = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An adapter that a program has handed over, and the store that its workers reach where they share no files with us."""
+
+    adapter: WorkerAdapter
+    store: BlobStore | None = None
+
+
 class Pools:
     """The slots of one run. `run` is asked for the run's number, which is known when the first task comes."""
 
-    def __init__(self, session: Session, told: SimpleQueue[Message], run: Callable[[], int], *, announce: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        told: SimpleQueue[Message],
+        run: Callable[[], int],
+        *,
+        announce: bool,
+        given: Mapping[str, Given] | None = None,
+    ) -> None:
         self._session = session
         self._told = told
         self._run = run
         self._announce = announce
+        self._given = given or {}
         self._pools: dict[str, Pool] = {}
+        self._hedged: set[str] = set()
         self._folders: set[Path] = set()
 
     def __iter__(self) -> Iterator[Pool]:
@@ -46,7 +65,8 @@ class Pools:
         pool = self._pools.get(name)
         if pool is None:
             runner, size = self._make(name)
-            pool = self._pools[name] = Pool(runner, size, self._told, announce=self._announce)
+            hedges = name in self._hedged
+            pool = self._pools[name] = Pool(runner, size, self._told, announce=self._announce, hedges=hedges)
         return pool
 
     def runner_of(self, task: Task) -> tuple[ActionRunner, int]:
@@ -65,29 +85,43 @@ class Pools:
         if name == "(encode)":
             from helios_pipe.stitch.encoding import EncodeRunner
 
-            return EncodeRunner(self._local(name, 1), self._joins(), self._session.blobs), 1
+            return EncodeRunner(self._local(name, LocalWorkerAdapter(1)), self._joins(), self._session.blobs), 1
+        if name in self._given:
+            return self._by_hand(name, self._given[name])
         config = self._session.manifest.adapters.get(name)
         asked = self._session.request.concurrency
         if config is None or config.type == "local":
             given = config.options.get("concurrency") if config is not None else None
             size = asked or (given if isinstance(given, int) else settings.default_concurrency())
-            return self._local(name, size), size
+            return self._local(name, LocalWorkerAdapter(size)), size
         return self._remote(config, asked)
+
+    def _by_hand(self, name: str, given: Given) -> tuple[ActionRunner, int]:
+        """For an adapter that a program has handed over."""
+        known = given.adapter.capabilities.concurrency
+        asked = self._session.request.concurrency
+        if not given.adapter.capabilities.remote:
+            return self._local(name, given.adapter), asked or known or settings.default_concurrency()
+        if given.store is None:
+            raise UsageError(
+                "the adapter's workers share no files with us, and no storage was given",
+                hint="Give one that they reach: JobExecutor(adapter, storage=...) or JobManager(..., storage).",
+            )
+        return self._elsewhere(name, given.adapter, given.store), asked or known or _REMOTE_CONCURRENCY
 
     def _joins(self) -> JoinRunner:
         return JoinRunner(self._session.blobs, self._session.inputs.locate)
 
-    def _local(self, name: str, size: int) -> LocalRunner:
+    def _local(self, name: str, adapter: WorkerAdapter) -> LocalRunner:
         session = self._session
         workspaces = Workspaces(self._work / name, session.inputs.locate, project=session.root)
         return LocalRunner(
-            workspaces, LocalWorkerAdapter(size), session.blobs, session.inputs.locate, settings.environment(), session.path,
+            workspaces, adapter, session.blobs, session.inputs.locate, settings.environment(), session.path,
             self.log_path, session.cache / "failed" / session.job_id,
         )  # fmt: skip
 
     def _remote(self, config: AdapterConfig, asked: int | None) -> tuple[ActionRunner, int]:
         from helios_pipe.adapters.registry import make_adapter
-        from helios_pipe.adapters.remote import RemoteActionRunner
         from helios_pipe.stores.registry import open_store
 
         storage = config.options.get("storage")
@@ -95,11 +129,17 @@ class Pools:
             raise UsageError(f"adapter {config.name} needs `storage`: a store's URL that its workers reach")
         adapter = make_adapter(config)
         size = asked or adapter.capabilities.concurrency or _REMOTE_CONCURRENCY
-        runner = RemoteActionRunner(
-            adapter, open_store(storage), self._session.blobs, self._session.inputs.locate, self.log_path,
-            name=config.name, signing_key=settings.signing_key(),
+        return self._elsewhere(config.name, adapter, open_store(storage)), size
+
+    def _elsewhere(self, name: str, adapter: WorkerAdapter, store: BlobStore) -> ActionRunner:
+        from helios_pipe.adapters.remote import RemoteActionRunner
+
+        if not adapter.capabilities.costs_money:
+            self._hedged.add(name)
+        return RemoteActionRunner(
+            adapter, store, self._session.blobs, self._session.inputs.locate, self.log_path, name=name,
+            signing_key=settings.signing_key(),
         )  # fmt: skip
-        return runner, size
 
     @cached_property
     def _work(self) -> Path:

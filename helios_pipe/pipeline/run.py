@@ -87,6 +87,7 @@ class _Run:
     def run(self) -> Summary:
         """Put it together, and let it go."""
         session = self.session
+        session.fetches = True
         resolver = session.resolver  # asks the tools first: a missing one ends it before anything is written
         ledger = Ledger(session.works, session.reasons, self.listener, time.monotonic, 0.5)
         self.entry = self.journal.begin(
@@ -100,9 +101,17 @@ class _Run:
         )  # fmt: skip
         options = RunOptions(session.request.keep_going, session.request.deadline_s)
         loop = Loop(session.works, resolver, session.results, settler, session.reasons, ledger, around, options)
+        session.warn = ledger.warn
         with self._recorded() as record, self.steering.signals():
             record.append(loop.run())
+            self._push()
         return record[0]
+
+    def _push(self) -> None:
+        """Give what was made to others, where the manifest says so."""
+        if self.session.shared is not None and self.session.manifest.cache.push:
+            made = [task.key for work in self.session.works for task in work.tasks() if task.state is State.DONE]
+            self.session.shared.push(list(self.session.results.find(made).values()))
 
     @contextmanager
     def _recorded(self) -> Iterator[list[Summary]]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helios_pipe import settings
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.placing import Placer
-from helios_pipe.cache.results import Memory, Results
+from helios_pipe.cache.results import Memory, Result, Results
 from helios_pipe.cache.sources import Sources
 from helios_pipe.engine.inputs import Inputs
 from helios_pipe.engine.plan import PlannedNode, plan
@@ -30,6 +32,9 @@ from helios_pipe.pipeline.request import Request
 from helios_pipe.pipeline.tools import Tools
 from helios_pipe.stitch.model import STITCH_VERSION
 from helios_pipe.worker.environment import tool_path
+
+if TYPE_CHECKING:
+    from helios_pipe.stores.shared import SharedCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,9 @@ class Session:
         self.sources = Sources(self.database, str(self.root))
         self.inputs = Inputs(self.manifest, self.sources, self.blobs)
         self.path = tool_path(settings.environment().get("PATH", os.defpath), self.cache / "bin")
+        self.fetches = False
+        """Whether results from a remote cache are brought here. A plan only asks for them."""
+        self.warn: Callable[[str], None] = lambda _: None
         self.tools = Tools(self.memory, self.sources, self.path)
 
     @cached_property
@@ -105,7 +113,21 @@ class Session:
         common = Common.of(self.manifest, self.tools.marks(self.manifest.tools))
         asked, made = forced_by(self.request.force, self.request.force_nodes), self.request.made
         forced = (lambda name: name not in made and asked(name)) if made else asked
-        return Resolver(common, self.inputs, self.results, forced, STITCH_VERSION, self._encoder)
+        return Resolver(common, self.inputs, self.results, forced, STITCH_VERSION, self._encoder, self._elsewhere())
+
+    @cached_property
+    def shared(self) -> SharedCache | None:
+        """The remote cache, where the manifest names one."""
+        if self.manifest.cache.remote is None:
+            return None
+        from helios_pipe.stores.registry import open_store
+        from helios_pipe.stores.shared import SharedCache
+
+        return SharedCache(open_store(self.manifest.cache.remote), self.blobs, self.results, lambda text: self.warn(text))
+
+    def _elsewhere(self) -> Callable[[Sequence[str]], Mapping[str, Result]] | None:
+        shared = self.shared
+        return None if shared is None else lambda keys: shared.find(keys, fetch=self.fetches)
 
     def _encoder(self) -> str:
         """What is keyed of ffmpeg where images are encoded: the manifest's word, or the line that it prints."""
