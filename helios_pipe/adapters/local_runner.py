@@ -74,7 +74,7 @@ class LocalRunner:
         argv = workspace.real_argv(action)
         job = WorkerJob(
             argv[0], tuple(argv[1:]), environment, workspace.cwd, action.limits.timeout_s, action.limits.stall_timeout_s,
-            log, cancel=cancel, mask=secret_values(action, self._caller),
+            log, cancel=cancel, mask=secret_values(action, self._caller), meta={"node": action.node, "attempt": attempt},
         )  # fmt: skip
         result = self._adapter.execute(job)
         common = {

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from queue import SimpleQueue
 
 from helios_pipe.digest import Digest
@@ -23,9 +23,9 @@ from helios_pipe.events import Listener
 from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode
 from helios_pipe.jobs.lock import JobLock
 from helios_pipe.pipeline.hints import undeclared_inputs
-from helios_pipe.pipeline.pools import Pools
+from helios_pipe.pipeline.pools import Given, Pools
 from helios_pipe.pipeline.session import Session
-from helios_pipe.pipeline.steering import Steering
+from helios_pipe.pipeline.steering import Own, Steering
 from helios_pipe.ports import Outcome
 from helios_pipe.stitch.certificate import proof_path
 
@@ -33,11 +33,23 @@ _REPORT_S = 0.4
 """How often a run says in the journal how far it is."""
 
 
-def run(session: Session, listener: Listener | None, on_wait: Callable[[str], None]) -> Summary:
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a program adds to a run of its own: adapters in the place of those of a name, a word to stop, and which tasks of a
+    job that was just keyed are made already."""
+
+    adapters: Mapping[str, Given] = field(default_factory=dict)
+    own: Own | None = None
+    given: Callable[[JobWork], None] = lambda _: None
+
+
+def run(
+    session: Session, listener: Listener | None, on_wait: Callable[[str], None], hooks: Hooks | None = None
+) -> Summary:
     """Make everything that is out of date. One run of a job at a time: waits for another one, or raises LockedError."""
     session.check_forced()
     lock = JobLock(session.cache, session.job_id)
-    one = _Run(session, listener)
+    one = _Run(session, listener, hooks or Hooks())
     if not lock.acquire(wait=session.request.wait, on_wait=lambda text: one.wait(text, on_wait), give_up=one.given_up):
         return one.never_begun()
     try:
@@ -47,13 +59,16 @@ def run(session: Session, listener: Listener | None, on_wait: Callable[[str], No
 
 
 class _Run:
-    def __init__(self, session: Session, listener: Listener | None) -> None:
+    def __init__(self, session: Session, listener: Listener | None, hooks: Hooks) -> None:
         self.session = session
+        self.hooks = hooks
         self.listener = listener
         self.journal = Journal(session.database)
         self.told: SimpleQueue[Message] = SimpleQueue()
-        self.pools = Pools(session, self.told, lambda: self.entry.run, announce=listener is not None)
-        self.steering = Steering(self.journal, session.job_id, lambda: self.told.put(None))
+        self.pools = Pools(
+            session, self.told, lambda: self.entry.run, announce=listener is not None, given=hooks.adapters
+        )
+        self.steering = Steering(self.journal, session.job_id, lambda: self.told.put(None), hooks.own)
         self.waited: Entry | None = None
         self.next_report = time.monotonic() + _REPORT_S
 
@@ -97,7 +112,8 @@ class _Run:
         settler = Settler(session.job_id, self.entry.run, str(session.root), session.results, resolver)
         around = Surroundings(
             self.pools.of, self.told, self.place, lambda: self.steering.asked(self.entry), self.report, self.hints,
-            lambda work: session.results.durations(session.job_id, work.name), time.monotonic, time.time, random.random,
+            lambda work: session.results.durations(session.job_id, work.name), self.hooks.given,
+            time.monotonic, time.time, random.random,
         )  # fmt: skip
         options = RunOptions(session.request.keep_going, session.request.deadline_s)
         loop = Loop(session.works, resolver, session.results, settler, session.reasons, ledger, around, options)
