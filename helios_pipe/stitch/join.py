@@ -31,6 +31,7 @@ __all__ = [
     "JoinedSound",
     "Piece",
     "RemuxStitcher",
+    "check",
     "join",
 ]
 
@@ -49,6 +50,12 @@ def join(
     nothing is left behind. Raises StitchError. Memory does not grow with the number or the size of the pieces.
     """
     return _join(pieces, output, settings, _copy_packets, sound)
+
+
+def check(pieces: Sequence[Piece], settings: JoinSettings = _DEFAULT) -> int:
+    """Whether the pieces can be joined, by all that is looked at before a join but their digests; nothing is written. How many
+    frames they hold. Raises StitchError."""
+    return preflight(pieces, marks_of(pieces), settings).frames
 
 
 def _join(

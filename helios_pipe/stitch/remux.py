@@ -118,14 +118,13 @@ def _copy(target: _Target, source: InputContainer, plan: Plan, first: int) -> in
     ratio = stream.time_base * plan.clock.fps
     num, den = 2 * ratio.numerator, 2 * ratio.denominator
     half, base, order = ratio.denominator, None, first
-    out, sound, mux, keep = target.stream, target.sound, target.container.mux_one, target.runs.add
+    sound, mux, keep = target.sound, target.container.mux_one, target.runs.add
     for packet in source.demux(stream):
         pts = packet.pts
         if pts is None:
             continue
-        if base is None:
-            base = pts
-        packet.stream = out
+        base = pts if base is None else base
+        packet.stream = target.stream
         packet.pts = (first + ((pts - base) * num + half) // den) * per
         packet.dts = (order - delay) * per
         packet.duration = per

@@ -63,11 +63,10 @@ class SoundFormat:
 
 @dataclass(frozen=True, slots=True)
 class SoundPlan:
-    """The sound of a join: `pieces` one after the other, cut at `samples` of `rate`. `counts` are what each piece must hold,
-    where that is known. `encoder` None: the one piece's packets are copied."""
+    """The sound of a join: `pieces` one after the other, cut at `samples` of `rate`. `encoder` None: the one piece's packets
+    are copied."""
 
     pieces: tuple[Piece, ...]
-    counts: tuple[int, ...]
     source: SoundFormat
     encoder: str | None
     rate: int
@@ -107,7 +106,7 @@ def sound_of_file(piece: Piece, muxer: str, frames: int, fps: Fraction, settings
     if held is not None:
         samples = min(samples, held * rate // source.rate)
     bitrate = settings.audio_bitrate or _BITS_A_CHANNEL * source.channels
-    return SoundPlan((piece,), (), source, encoder, rate, samples, bitrate)
+    return SoundPlan((piece,), source, encoder, rate, samples, bitrate)
 
 
 def sound_of_chunks(
@@ -120,7 +119,7 @@ def sound_of_chunks(
     source = formats[0]
     for piece, found in zip(pieces, formats, strict=True):
         _same_format(piece, found, source, pieces[0])
-    frame, sample, samples = 0, 0, []
+    frame, sample = 0, 0
     for piece, count in zip(pieces, counts, strict=True):
         held = sum(block.samples for block in decoded(piece))
         due = (frame + count) * source.rate / fps - sample
@@ -129,11 +128,10 @@ def sound_of_chunks(
             what = f"sound has {held} samples, expected {floor(due + Fraction(1, 2))} (from round(k/fps·rate) at its borders)"
             refuse(piece, what, f"Cut it at the samples that the frames' borders round to. Or: {_APART}.")
         frame, sample = frame + count, sample + held
-        samples.append(held)
     encoder = settings.audio_codec or _encoder_for_chunks(pieces[0], source, muxer)
     rate = OPUS_RATE if encoder == "libopus" else source.rate
     bitrate = settings.audio_bitrate or _BITS_A_CHANNEL * source.channels
-    return SoundPlan(tuple(pieces), tuple(samples), source, encoder, rate, sample * rate // source.rate, bitrate)
+    return SoundPlan(tuple(pieces), source, encoder, rate, sample * rate // source.rate, bitrate)
 
 
 def sound_stream(piece: Piece, container: InputContainer) -> AudioStream:

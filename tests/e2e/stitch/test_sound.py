@@ -241,6 +241,18 @@ def test_lossless_sound_in_the_chunks_is_joined_to_the_sample(
     assert heard(tmp_path / f"all{target}") == heard(cut(ffmpeg, source, borders[-1], tmp_path))
 
 
+@pytest.mark.parametrize(("suffix", "codec", "samples"), [(".mp4", "aac", 88088), (".mkv", "libopus", 88088)])
+def test_lossless_sound_in_the_chunks_is_encoded_once_where_a_codec_is_named(
+    suffix: str, codec: str, samples: int, sounds: Path, ffmpeg: Ffmpeg, tmp_path: Path
+) -> None:
+    pieces = chunks(ffmpeg, tmp_path, sounds / "noise.wav", "pcm_s16le", ".mov", rounded_from_the_beginning(5))
+    target = tmp_path / f"all{suffix}"
+    joined = join(pieces, target, JoinSettings(audio_codec=codec))
+    assert joined.sound is not None
+    assert (joined.sound.codec, joined.sound.samples) == (codec, samples)
+    assert proved(joined, target, Piece(sounds / "noise.wav", "the source")) == []
+
+
 def test_borders_rounded_chunk_by_chunk_drift_and_are_refused(
     sounds: Path, ffmpeg: Ffmpeg, tmp_path: Path, refused: Refused
 ) -> None:
