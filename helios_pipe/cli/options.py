@@ -50,6 +50,14 @@ def deadline_option(function: _Command) -> _Command:
     )(function)  # fmt: skip
 
 
+def cost_option(function: _Command) -> _Command:
+    """--max-cost AMOUNT."""
+    return click.option(
+        "--max-cost", type=click.FloatRange(min=0), metavar="AMOUNT",
+        help="Stop the run when it has cost so much, at the prices in its adapters' configuration.",
+    )(function)  # fmt: skip
+
+
 def _parse_duration(ctx: click.Context, _: click.Parameter, value: str | None) -> float | None:
     from helios_pipe.manifest.units import UnitError, parse_duration
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from helios_pipe.cli.options import choice_options, deadline_option, make_request
+from helios_pipe.cli.options import choice_options, cost_option, deadline_option, make_request
 
 
 @click.command("run")
@@ -18,6 +18,7 @@ from helios_pipe.cli.options import choice_options, deadline_option, make_reques
 @click.option("--no-wait", is_flag=True, help="End with 4 where another run holds the job.")
 @click.option("--durable", is_flag=True, help="Ask the disk for every result before it counts as there.")
 @deadline_option
+@cost_option
 @click.option("-d", "--detach", is_flag=True, help="Go on in the background; say the job's id.")
 @click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is found, and why the rest must be made.")
@@ -35,7 +36,7 @@ def command(
     if dry_run:
         from helios_pipe.cli.plan import show_plan
 
-        for name in ("concurrency", "keep_going", "durable", "deadline_s"):
+        for name in ("concurrency", "keep_going", "durable", "deadline_s", "max_cost"):
             options.pop(name)
         return show_plan(manifest, as_json=as_json, **options)
     request = make_request(manifest, wait=not no_wait, **options)

@@ -112,6 +112,18 @@ def _fields(job: str, summary: Summary) -> dict[str, object]:
         "skipped": summary.skipped,
         "duration_s": round(summary.duration_s, 3),
         "outputs": [asdict(output) for output in summary.outputs],
+        **_billing(summary),
+    }
+
+
+def _billing(summary: Summary) -> dict[str, object]:
+    """What workers billed, where they said so: seconds, GB-seconds, and their cost at the adapters' prices."""
+    if not summary.billed_s:
+        return {}
+    return {
+        "billed_s": round(summary.billed_s, 3),
+        "billed_gb_s": round(summary.billed_gb_s, 3),
+        "cost": round(summary.cost, 6),
     }
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from helios_pipe.cache.results import Results
 from helios_pipe.engine.brake import Brake
+from helios_pipe.engine.cost import Meter
 from helios_pipe.engine.dispatch import Dispatcher
 from helios_pipe.engine.heal import Healer
 from helios_pipe.engine.hedge import Hedges
@@ -43,6 +45,7 @@ class Loop:
         ledger: Ledger,
         around: Surroundings,
         options: RunOptions,
+        meter: Meter,
     ) -> None:
         self._works, self._resolver, self._settler = works, resolver, settler
         self._reasons, self._ledger, self._around, self._options = reasons, ledger, around, options
@@ -59,6 +62,7 @@ class Loop:
         self._hedges = Hedges(around.pool_of, around.durations)
         self._brake = Brake(self._traffic, ledger)
         self._healer = Healer(works, resolver, results, ledger, self._traffic, self._outputs, self._touched)
+        self._meter = meter
         self._fatal = False
         self._next_look = 0.0
 
@@ -72,10 +76,14 @@ class Loop:
             if self._brake.reason is None:
                 self._traffic.dispatch()
             self._settle(self._collect())
+            if self._meter.over:
+                self._brake.stop(Stop.LIMIT)
             self._advance()
             self._look_up(deadline)
         placed = [self._placed[work.name] for work in self._works if work.name in self._placed]
-        return self._ledger.summary(self._around.clock() - began, self._brake.reason, self._fatal, placed)
+        summary = self._ledger.summary(self._around.clock() - began, self._brake.reason, self._fatal, placed)
+        meter = self._meter
+        return replace(summary, billed_s=meter.billed_s, billed_gb_s=meter.billed_gb_s, cost=meter.cost)
 
     # -- what is next ---------------------------------------------------------------------------------------------
 
@@ -159,6 +167,8 @@ class Loop:
         settled = self._settler.settle(counted, beaten, self._around.wall())
         for text in settled.warnings:
             self._ledger.warn(text)
+        for message in batch:
+            self._meter.add(message.outcome)
         for task, outcome in settled.made:
             self._hedges.note(task, outcome.duration_s)
             self._ledger.finish(task, State.DONE, outcome)

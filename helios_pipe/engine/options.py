@@ -118,3 +118,6 @@ class Summary:
     failures: tuple[Failure, ...] = field(default=())
     warnings: tuple[str, ...] = ()
     stopped: str = ""
+    billed_s: float = 0.0
+    billed_gb_s: float = 0.0
+    cost: float = 0.0

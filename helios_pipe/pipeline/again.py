@@ -37,6 +37,7 @@ def request_again(board: Board, cache: Path, record: RunRecord) -> Request:
         durable=asked.get("durable", False),
         keep_merge=asked.get("keep_merge", False),
         deadline_s=None if deadline is None else float(deadline),
+        max_cost=None if asked.get("max_cost") is None else float(asked["max_cost"]),
         made=made,
         resumes=record.id,
     )

@@ -11,11 +11,12 @@ from queue import SimpleQueue
 from helios_pipe import settings
 from helios_pipe.adapters.local import LocalWorkerAdapter
 from helios_pipe.adapters.local_runner import LocalRunner
+from helios_pipe.engine.cost import Prices
 from helios_pipe.engine.pool import Message, Pool
 from helios_pipe.engine.work import Task
 from helios_pipe.errors import UsageError
 from helios_pipe.jobs.journal import log_path
-from helios_pipe.manifest.model import AdapterConfig
+from helios_pipe.manifest.model import AdapterConfig, Manifest
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.workplace import work_folder
 from helios_pipe.ports import ActionRunner, BlobStore, WorkerAdapter
@@ -33,6 +34,16 @@ class Given:
 
     adapter: WorkerAdapter
     store: BlobStore | None = None
+
+
+def prices_of(manifest: Manifest) -> dict[str, Prices]:
+    """What each adapter's calls cost, as its configuration says."""
+    found = {}
+    for name, config in manifest.adapters.items():
+        given = config.options.get("prices")
+        if isinstance(given, Mapping):
+            found[name] = Prices(**{key: float(value) for key, value in given.items()})
+    return found
 
 
 class Pools:

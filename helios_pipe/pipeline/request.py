@@ -24,12 +24,15 @@ class Request:
     wait: bool = True
     durable: bool = False
     deadline_s: float | None = None
+    max_cost: float | None = None
     strict: bool = False
     keep_merge: bool = False
     made: frozenset[str] = frozenset()
     """Nodes that need not be forced any more: the run that this one goes on with has made them."""
     resumes: int | None = None
     """The number of that run."""
+    python: bool = False
+    """Whether a program asked, with adapters and callbacks that only it has."""
 
     def describe(self) -> dict[str, object]:
         """For the journal: enough to run it again."""
@@ -46,6 +49,8 @@ class Request:
             "stitch": self.stitch,
             "keep_merge": self.keep_merge,
             "durable": self.durable,
+            "max_cost": None if self.max_cost is None else repr(self.max_cost),
             "deadline_s": None if self.deadline_s is None else repr(self.deadline_s),
             "resumes": self.resumes,
+            "python": self.python,
         }

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from queue import SimpleQueue
 
 from helios_pipe.digest import Digest
+from helios_pipe.engine.cost import Meter
 from helios_pipe.engine.ledger import Ledger
 from helios_pipe.engine.loop import Loop
 from helios_pipe.engine.options import Placed, RunOptions, Stop, Summary
@@ -23,7 +24,7 @@ from helios_pipe.events import Listener
 from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode
 from helios_pipe.jobs.lock import JobLock
 from helios_pipe.pipeline.hints import undeclared_inputs
-from helios_pipe.pipeline.pools import Given, Pools
+from helios_pipe.pipeline.pools import Given, Pools, prices_of
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.steering import Own, Steering
 from helios_pipe.ports import Outcome
@@ -116,7 +117,8 @@ class _Run:
             time.monotonic, time.time, random.random,
         )  # fmt: skip
         options = RunOptions(session.request.keep_going, session.request.deadline_s)
-        loop = Loop(session.works, resolver, session.results, settler, session.reasons, ledger, around, options)
+        meter = Meter(prices_of(session.manifest), session.request.max_cost)
+        loop = Loop(session.works, resolver, session.results, settler, session.reasons, ledger, around, options, meter)
         session.warn = ledger.warn
         with self._recorded() as record, self.steering.signals():
             record.append(loop.run())
@@ -187,5 +189,6 @@ class _Run:
 def _plain(summary: Summary) -> dict[str, object]:
     """For the journal: canonical JSON has no floats."""
     record = asdict(summary)
-    record["duration_s"] = f"{summary.duration_s:.6f}"
+    for name in ("duration_s", "billed_s", "billed_gb_s", "cost"):
+        record[name] = f"{record[name]:.6f}"
     return record

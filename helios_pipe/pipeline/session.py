@@ -123,7 +123,9 @@ class Session:
         from helios_pipe.stores.registry import open_store
         from helios_pipe.stores.shared import SharedCache
 
-        return SharedCache(open_store(self.manifest.cache.remote), self.blobs, self.results, lambda text: self.warn(text))
+        return SharedCache(
+            open_store(self.manifest.cache.remote), self.blobs, self.results, lambda text: self.warn(text)
+        )
 
     def _elsewhere(self) -> Callable[[Sequence[str]], Mapping[str, Result]] | None:
         shared = self.shared

@@ -35,6 +35,8 @@ def headline(summary: Mapping[str, object]) -> str:
     counts = [f"{executed} executed", f"{cached} cached"]
     counts += [f"{failed} failed"] if failed else []
     counts += [f"{skipped} skipped"] if skipped else []
+    if summary.get("billed_s"):
+        counts.append(f"{summary['billed_s']} s billed ({summary['billed_gb_s']} GB-s), cost {summary['cost']}")
     return f"{summary['job']}: {summary['state']}: {nodes}: {', '.join(counts)} in {took}"
 
 
@@ -49,7 +51,7 @@ _STOPPING = {
     "interrupt": "what runs is finished first; Ctrl-C again ends it",
     "terminate": "what runs has a few seconds left",
     "pause": "what runs is finished first",
-    "limit": "its time is up",
+    "limit": "its limit of time or cost is reached",
     "cancel": "it was cancelled",
 }
 
