@@ -1,0 +1,49 @@
+"""The examples whose tools are large: Blender and manim, each in an environment of its own where the tests' lacks them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kit.examples import example, python_with, seeking_problems
+from tests.kit.project import Project
+
+pytestmark = pytest.mark.slow
+BLENDER = ("bpy", ".venv-blender", ".venv-blender/bin/pip install bpy==5.0.1 (Python 3.11)")
+MANIM = (
+    "manim",
+    ".venv-manim",
+    "apt-get install libcairo2-dev libpango1.0-dev pkg-config && .venv-manim/bin/pip install manim",
+)
+
+
+def twice(name: str, folder: Path, tool: tuple[str, str, str], shorter: list[tuple[str, str]]) -> list[Project]:
+    """The example made twice, the second time elsewhere, one chunk after the other, and the last frames before the others."""
+    python = python_with(*tool)
+    projects = []
+    for root in (folder / name, folder / "über" / name):
+        project = example(name, root, python)
+        for old, new in shorter:
+            project.replace("render.yaml", old, new)
+        projects.append(project)
+    projects[0].run()
+    projects[1].env |= {"TZ": "Pacific/Chatham", "LC_ALL": "tr_TR.UTF-8"}
+    projects[1].replace("render.yaml", "frames: 0-5", "frames: 3-5")
+    projects[1].run("-j1")
+    projects[1].replace("render.yaml", "frames: 3-5", "frames: 0-5")
+    projects[1].run("-j1")
+    return projects
+
+
+@pytest.mark.timeout(600)
+def test_blender_renders_the_same_bytes_twice(tmp_path: Path) -> None:
+    shorter = [("size: 320x180, samples: 16", "size: 160x90, samples: 4"), ("0-47", "0-5"), ("size: 12", "size: 3")]
+    projects = twice("blender", tmp_path, BLENDER, shorter)
+    assert seeking_problems("out/marbles.mp4", 6, projects) == []
+
+
+@pytest.mark.timeout(600)
+def test_manim_renders_the_same_bytes_twice(tmp_path: Path) -> None:
+    projects = twice("manim", tmp_path, MANIM, [("0-89", "0-5"), ("size: 30", "size: 3")])
+    assert seeking_problems("out/circle.mp4", 6, projects) == []
