@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
-from helios_pipe.action.model import Entry, Tree
+from helios_pipe.action.model import Tree
 from helios_pipe.action.tree import check_paths
 from helios_pipe.digest import Digest
 from helios_pipe.errors import BlobError, BlobMissingError, StoreError
@@ -52,9 +52,9 @@ class Uploads:
         if any(entry.digest not in self._present for entry in tree.entries):
             self.look([tree])
             with self._lock:
-                todo = {entry.digest: entry for entry in tree.entries if entry.digest not in self._present}
-            _each(self._put_once, list(todo.values()))
-        self._put_tree(tree)
+                todo = {entry.digest for entry in tree.entries if entry.digest not in self._present}
+            _each(lambda digest: self._once(digest, lambda: self._put(digest)), list(todo))
+        self._once(tree.digest, lambda: self._put_tree(tree))
         with self._lock:
             self._trees.add(tree.digest)
 
@@ -72,8 +72,8 @@ class Uploads:
             self._present -= gone.union(entry.digest for tree in trees for entry in tree.entries)
             self._lacking |= gone
 
-    def _put_once(self, entry: Entry) -> None:
-        digest = entry.digest
+    def _once(self, digest: Digest, put: Callable[[], None]) -> None:
+        """`put` this content, unless it is there, or is being put: then wait for that."""
         with self._lock:
             if digest in self._present:
                 return None
@@ -82,7 +82,7 @@ class Uploads:
         if not mine:
             return future.result()
         try:
-            self._put(digest)
+            put()
         except BaseException as error:
             future.set_exception(error)
             raise
@@ -119,7 +119,7 @@ class Uploads:
             temp.unlink(missing_ok=True)
 
 
-def _each(function: Callable[[Entry], None], items: list[Entry]) -> None:
+def _each(function: Callable[[Digest], None], items: list[Digest]) -> None:
     if len(items) < 2:
         for item in items:
             function(item)

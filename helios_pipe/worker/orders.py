@@ -32,7 +32,8 @@ TAIL_BYTES = 48 << 10
 
 
 class OrderRunner:
-    """Runs orders below `folder`. Thread-safe: each has a workspace of its own. `environment` is the worker's."""
+    """Runs orders below `folder`. which is this process's own. Thread-safe: each has a workspace of its own. `environment` is
+    the worker's."""
 
     def __init__(
         self,
@@ -53,6 +54,10 @@ class OrderRunner:
         limit = limit_bytes if limit_bytes is not None else room(folder)
         self._warm = WarmBlobs(folder / "blobs", blobs, limit)
         self._rooms = Rooms(folder / "rooms", self._warm.locate, limit)
+
+    def close(self) -> None:
+        """Remove what is only of use to this process. Nothing may run any more."""
+        self._rooms.close()
 
     def run(self, order: Order, deadline: Deadline, cancel: Event | None = None) -> WorkerResult:
         """Run it to its end, or until there is just time to report. Raises AdapterError, ToolError, UsageError where this

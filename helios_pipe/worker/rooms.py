@@ -6,8 +6,6 @@ Staged files take room, so when another job comes and the room is short, the old
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -20,22 +18,23 @@ from helios_pipe.worker.bring import Locate
 from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.workspace import Workspace, Workspaces
 
-_LOCK = ".lock"
-
 
 class Rooms:
-    """Workspaces below `folder`, with stages of `limit_bytes` at most, unless one request needs more. Thread-safe. What a
-    process that died left there is removed; whoever lives holds a lock."""
+    """Workspaces below `folder`, with stages of `limit_bytes` at most, unless one request needs more. Thread-safe. What an
+    earlier process left there is removed."""
 
     def __init__(self, folder: Path, locate: Locate, limit_bytes: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder)
-        self._folder, self._lock_file = _claim(folder)
+        remove_tree(str(folder))
+        self._folder = folder
         self._locate = locate
         self._limit = limit_bytes
         self._lock = Lock()
         self._serial = count()
         self._now = self._make()
+
+    def close(self) -> None:
+        """Remove the stages. Nobody may be in a workspace."""
+        self._now.workspaces.close()
 
     @contextmanager
     def workspace(self, action: Action) -> Iterator[Workspace]:
@@ -74,27 +73,6 @@ class Rooms:
 
     def _make(self) -> _Room:
         return _Room(Workspaces(self._folder / f"room-{next(self._serial)}", self._locate, project=self._folder))
-
-
-def _claim(folder: Path) -> tuple[Path, int]:
-    """A folder of our own, and the lock that says so for as long as this process lives."""
-    own = folder / os.urandom(6).hex()
-    lock = os.open(f"{own}{_LOCK}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return own, lock
-
-
-def _remove_abandoned(folder: Path) -> None:
-    for path in folder.glob(f"*{_LOCK}"):
-        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_tree(str(path).removesuffix(_LOCK))
-            path.unlink()
-        except OSError:
-            continue  # somebody lives there
-        finally:
-            os.close(lock)
 
 
 class _Room:

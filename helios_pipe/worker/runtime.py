@@ -7,9 +7,9 @@ command line; they run in a folder of their own too.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -23,6 +23,7 @@ from helios_pipe.worker.access import JobPrefixes, shown, without_own
 from helios_pipe.worker.deadline import Deadline
 from helios_pipe.worker.environment import tool_path
 from helios_pipe.worker.fetch import Library
+from helios_pipe.worker.home import Home
 from helios_pipe.worker.leave import leave_file
 from helios_pipe.worker.orders import TAIL_BYTES, OrderRunner
 from helios_pipe.worker.process import run_process
@@ -78,8 +79,8 @@ class WorkerRuntime:
         self._environment = settings.environment() if environment is None else environment
         rules = prefixes or JobPrefixes(storage.blobs.url)
         self._library = Library(storage.blobs, rules, check_key(signing_key))
-        self._serial = count()
         self._lock = Lock()
+        self._home: Home | None = None
         self._orders: OrderRunner | None = None
 
     def run(
@@ -95,21 +96,36 @@ class WorkerRuntime:
             return self._runner().run(order, deadline or Deadline(), cancel)
         return self._run_plain(spec, chunk_id, deadline or Deadline(), cancel)
 
+    def close(self) -> None:
+        """Let another process have what is kept warm here. Nothing may run any more."""
+        with self._lock:
+            if self._orders is not None:
+                self._orders.close()
+            if self._home is not None:
+                self._home.leave()
+            self._orders = self._home = None
+
     def _runner(self) -> OrderRunner:
         with self._lock:
             if self._orders is None:
-                path = tool_path(self._environment.get("PATH", os.defpath), self._folder / "bin")
+                home = self._home = self._home or Home(self._folder)
+                path = tool_path(self._environment.get("PATH", os.defpath), home.folder / "bin")
                 self._orders = OrderRunner(
-                    self._folder, self._storage.blobs, self._library, self._environment, path, self._limit
+                    home.folder, self._storage.blobs, self._library, self._environment, path, self._limit
                 )
             return self._orders
+
+    def _own_folder(self) -> Path:
+        """A new folder for one request."""
+        with self._lock:
+            self._home = self._home or Home(self._folder)
+            return Path(tempfile.mkdtemp(prefix="helios-", dir=self._home.folder))
 
     def _run_plain(
         self, data: Mapping[str, Any], chunk_id: int, deadline: Deadline, cancel: Event | None
     ) -> WorkerResult:
         spec = JobSpec.from_dict(data)
-        folder = self._folder / f"helios-{os.getpid()}-{next(self._serial)}"
-        folder.mkdir(parents=True)
+        folder = self._own_folder()
         try:
             if spec.assets_url is not None:
                 if spec.id is None:

@@ -23,7 +23,7 @@ RUN = "from helios_pipe.pipeline.workers import serve_cloudrun; serve_cloudrun()
 def test_the_environment_sets_a_worker_up(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "HELIOS_PIPE_STORE": "s3://b/p", "HELIOS_PIPE_JOB_PREFIXES": "https://a.example/x, https://b.example/y",
-        "HELIOS_PIPE_SIGNING_KEY": "0123456789abcdef", "HELIOS_PIPE_WORK_DIR": "/tmp/w", "HELIOS_PIPE_TMP_LIMIT_MB": "100",
+        "HELIOS_PIPE_SIGNING_KEY": "0123456789abcdef", "HELIOS_PIPE_WORK_DIR": "/srv/work", "HELIOS_PIPE_TMP_LIMIT_MB": "100",
         "HELIOS_PIPE_REQUEST_TIMEOUT_S": "300", "HELIOS_PIPE_HOST": "127.0.0.1", "PORT": "9000", "HELIOS_PIPE_THREADS": "2",
         "HELIOS_PIPE_AUDIENCE": "https://r.example", "HELIOS_PIPE_CALLERS": "a@b.c,d@e.f", "HELIOS_PIPE_TRUST_IAM": "true",
     }.items():  # fmt: skip
@@ -31,7 +31,7 @@ def test_the_environment_sets_a_worker_up(monkeypatch: pytest.MonkeyPatch) -> No
     config = worker_config()
     assert (config.store, config.signing_key) == ("s3://b/p", b"0123456789abcdef")
     assert config.job_prefixes == ("https://a.example/x", "https://b.example/y")
-    assert (config.folder, config.limit_bytes, config.timeout_s) == (Path("/tmp/w"), 100 << 20, 300)
+    assert (config.folder, config.limit_bytes, config.timeout_s) == (Path("/srv/work"), 100 << 20, 300)
     assert (config.host, config.port, config.threads) == ("127.0.0.1", 9000, 2)
     assert (config.identity.audience, config.identity.callers) == ("https://r.example", ("a@b.c", "d@e.f"))
     assert config.identity.trust_iam

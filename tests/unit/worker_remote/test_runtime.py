@@ -58,7 +58,7 @@ def make(tmp_path: Path, store: LocalStore) -> Make:
 
 def left_over(folder: Path) -> list[str]:
     """What is left of attempts: all but stages, and the scratch folders that are used again."""
-    names = [path.name for path in folder.glob("rooms/*/room-*/*")]
+    names = [path.name for path in folder.glob("*/rooms/room-*/*")]
     return [name for name in names if not name.startswith("stage-") and not name.endswith(".tmp")]
 
 
@@ -277,9 +277,13 @@ def test_a_warm_worker_fetches_nothing_twice(tmp_path: Path, shelf: Shelf) -> No
     assert runtime.run(url, 1).failure is None
     assert runtime.run(url, 0).failure is None
     assert len(store.fetched) == 4
+    beside = WorkerRuntime(tmp_path / "work", StoreArtifacts(store))
+    assert beside.run(url, 1).failure is None
+    assert len(store.fetched) == 7, "a second process has a folder of its own"
+    runtime.close()
     again = WorkerRuntime(tmp_path / "work", StoreArtifacts(store))
     assert again.run(url, 1).failure is None
-    assert len(store.fetched) == 4, "a new process takes over what the last one left"
+    assert len(store.fetched) == 7, "a new process takes over what the last one left"
 
 
 def test_what_a_worker_keeps_is_limited(tmp_path: Path, shelf: Shelf) -> None:
@@ -321,7 +325,8 @@ def test_a_warm_blob_that_rots_is_fetched_anew(make: Make, store: LocalStore, sh
     copy = python(COPY, "look.txt", "out.txt")
     runtime = make()
     assert runtime.run(submit(store, action(copy, shared=one)), 0).failure is None
-    (tmp_path / "work" / "blobs" / digest_bytes(b"warm")).write_bytes(b"wurm")
+    (kept,) = (tmp_path / "work").glob(f"*/blobs/{digest_bytes(b'warm')}")
+    kept.write_bytes(b"wurm")
     with pytest.raises(BlobDamagedError):
         runtime.run(submit(store, action(copy, shared=two)), 0)
     assert runtime.run(submit(store, action(copy, shared=two)), 0).failure is None
@@ -457,7 +462,7 @@ def test_a_plain_helios_job_runs_with_its_bundle(make: Make, store: LocalStore, 
         runtime.run(url, 9)
     with pytest.raises(AdapterError, match="is not in its workspace"):
         runtime.run(url, 3)
-    assert list((tmp_path / "work").glob("helios-*")) == []
+    assert list((tmp_path / "work").glob("*/helios-*")) == []
 
 
 def test_a_plain_helios_command_does_not_see_the_workers_credentials(
