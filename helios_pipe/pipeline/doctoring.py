@@ -107,6 +107,11 @@ def _manifest(request: Request) -> Iterator[Finding]:
                 f"tool {tool.name}", "ok", session.tools.marks([tool])[0].text
             ))  # fmt: skip
         yield from _secrets(opened.manifest)
+        if request.adapter is not None:
+            from helios_pipe.pipeline.farm import look_at
+
+            for look in look_at(session, opened.manifest.adapters[request.adapter]):
+                yield Finding(look.name, "ok" if look.ok else "fail", look.detail, look.advice)
     finally:
         session.close()
 

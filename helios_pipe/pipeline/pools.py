@@ -84,6 +84,10 @@ class Pools:
         """A runner for tasks like this one, for whoever has slots of his own, and how many it serves at once."""
         return self._make(self._name(task))
 
+    def runner(self, adapter: str) -> tuple[ActionRunner, int]:
+        """The same for an adapter by its name."""
+        return self._make(adapter)
+
     def _name(self, task: Task) -> str:
         job = task.work.nodes.job
         if task.kind == "stitch" and job.stitch is not None:
