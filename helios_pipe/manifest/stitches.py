@@ -31,6 +31,7 @@ def build_stitch(job: Section) -> Stitch | None:
         encode=_encode(stitch.below("encode")),
         adapter=stitch.get("adapter") or "local",
         proof=True if proof is None else proof,
+        audio_codec=stitch.text("audio_codec"),
     )
 
 
