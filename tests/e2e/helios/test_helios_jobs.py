@@ -20,6 +20,7 @@ from helios_pipe.manifest.write import scalar
 from helios_pipe.manifest.yaml12 import parse_document
 from tests.kit import burnin
 from tests.kit.fake_helios import RATE, tone
+from tests.kit.project import REPOSITORY
 
 CHUNKS = [f"render/{index:04d}" for index in range(4)]
 
@@ -184,6 +185,20 @@ def test_an_exported_manifest_is_what_the_program_runs(scene: Any) -> None:
     assert [path.name for path in sorted(scene.root.glob("render_part_*"))] == [
         f"render_part_{n}.mov" for n in range(4)
     ]
+
+
+def test_the_examples_job_file_and_its_manifest_make_the_same_film(scene: Any) -> None:
+    for name in ("comp.html", "job.json", "render.yaml"):
+        scene.write(name, (REPOSITORY / "examples/helios" / name).read_text())
+    scene.run(manifest="job.json")
+    by_job = scene.path("out/comp.mp4").read_bytes()
+    assert burnin.read_frame_numbers(scene.path("out/comp.mp4")) == list(range(60))
+    summary = scene.run().summary
+    assert (summary["executed"], summary["total"]) == (
+        2,
+        3,
+    )  # its key has the program's version; the join is of the same bytes
+    assert scene.path("out/comp.mp4").read_bytes() == by_job
 
 
 def test_what_a_job_file_cannot_say_is_told(scene: Any) -> None:
