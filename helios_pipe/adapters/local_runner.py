@@ -12,10 +12,18 @@ from threading import Event
 from helios_pipe.action.model import Action, Join, Step
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.digest import Digest
-from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, OutputError, StaleInputError
+from helios_pipe.errors import (
+    BlobDamagedError,
+    BlobMissingError,
+    HeliosPipeError,
+    OutputError,
+    StaleInputError,
+    ToolError,
+)
 from helios_pipe.ports import FailureClass, Outcome, WorkerAdapter, WorkerJob, WorkerResult
 from helios_pipe.worker.environment import command_environment, secret_values
 from helios_pipe.worker.outputs import check_output
+from helios_pipe.worker.tools import WorkerTools
 from helios_pipe.worker.workspace import Workspace, Workspaces
 
 LogPath = Callable[[str, int], Path]
@@ -42,6 +50,7 @@ class LocalRunner:
         self._locate = locate
         self._caller = caller
         self._path = path
+        self._tools = WorkerTools(path)
         self._log_path = log_path
         self._kept = kept
 
@@ -49,6 +58,10 @@ class LocalRunner:
         """See ActionRunner."""
         if isinstance(step, Join):
             raise TypeError(f"{step.node} is a join, not a command")
+        try:
+            self._tools.check(mark for mark in step.tools if mark.pinned)
+        except ToolError as error:
+            return Outcome(failure=FailureClass.FATAL, reason=str(error))
         try:
             workspace = self._workspaces.open(step)
         except (BlobMissingError, BlobDamagedError, StaleInputError) as error:

@@ -15,7 +15,7 @@ _NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
 )
 _BUSY_MS = 60_000
-_SCHEMA = 2
+_SCHEMA = 3
 """Counted up when a table is added: older programs go on working with what they know."""
 
 _TABLES = """
@@ -34,12 +34,13 @@ CREATE TABLE IF NOT EXISTS sources (
   path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
   digest TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tools (
-  path TEXT NOT NULL, argv TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
-  line TEXT NOT NULL, PRIMARY KEY (path, argv)
+CREATE TABLE IF NOT EXISTS tool_lines (
+  path TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
+  inode INTEGER NOT NULL, line TEXT NOT NULL, PRIMARY KEY (path, name)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS placed (
-  path TEXT PRIMARY KEY, digest TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, inode INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS places (
+  path TEXT PRIMARY KEY, digest TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
+  inode INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (
   id INTEGER PRIMARY KEY, job TEXT NOT NULL, manifest TEXT NOT NULL, name TEXT NOT NULL, request TEXT NOT NULL,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from stat import S_ISREG
 
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.results import Memory
-from helios_pipe.digest import Digest
+from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import StoreError
 
 TEMP_SUFFIX = ".helios-tmp"
@@ -50,7 +51,8 @@ class Placer:
         for path, digest in wanted.items():
             try:
                 if not self._memory.in_place(path, digest):
-                    self._write(digest, path)
+                    if not _holds(path, digest):
+                        self._write(digest, path)
                     fresh.append((path, digest))
                 size += os.lstat(path).st_size
             except OSError as error:
@@ -76,3 +78,11 @@ class Placer:
             if self._memory.still_ours(path):
                 os.unlink(path)
         self._memory.forget_placed(gone)
+
+
+def _holds(path: str, digest: Digest) -> bool:
+    """Whether a file that we know nothing of happens to be right, as in a project that was moved."""
+    try:
+        return S_ISREG(os.lstat(path).st_mode) and digest_file(path) == digest
+    except OSError:
+        return False

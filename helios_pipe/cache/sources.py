@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
+from stat import S_ISREG
 from typing import NamedTuple
 
 from helios_pipe.cache.database import Database
@@ -97,6 +98,8 @@ class Sources:
                 stat = os.stat(path)
             except OSError as error:
                 raise StaleInputError(f"{path} cannot be read: {error.strerror}") from error
+            if not S_ISREG(stat.st_mode):
+                raise StaleInputError(f"{path} is no plain file")
             row = known.get(path) if known is not None else self._find(path)
             if row and row[:4] == (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino):
                 self._seen[path] = Source(path, Digest(row[4]), *row[:4], bool(stat.st_mode & 0o100), racy=False)
@@ -147,10 +150,11 @@ def _hash_one(path: str) -> Source:
             raise StaleInputError(f"{path} cannot be read: {error.strerror}") from error
         signature = (after.st_size, after.st_mtime_ns, after.st_ctime_ns, after.st_ino)
         if signature == (before.st_size, before.st_mtime_ns, before.st_ctime_ns, before.st_ino):
-            racy = _is_racy(max(after.st_mtime_ns, after.st_ctime_ns), now)
+            racy = is_racy(max(after.st_mtime_ns, after.st_ctime_ns), now)
             return Source(path, digest, *signature, bool(after.st_mode & 0o100), racy=racy)
     raise StaleInputError(f"{path} keeps changing while it is read", hint="Run again when it is finished.")
 
 
-def _is_racy(stamp_ns: int, look_ns: int) -> bool:
+def is_racy(stamp_ns: int, look_ns: int) -> bool:
+    """Whether something that bears this time may have changed again, unseen, since it was looked at."""
     return stamp_ns > look_ns - (COARSE_RACY_NS if stamp_ns % 1_000_000_000 == 0 else RACY_NS)

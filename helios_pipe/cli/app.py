@@ -31,6 +31,7 @@ _COMMANDS = {
     "init": "Write a first manifest.",
     "verify": "Prove a joined file, chunks, or a whole job.",
     "cache": "Look after the store of results.",
+    "worker": "Take chunks from an orchestrator elsewhere, in a container.",
     "doctor": "Say what is installed, reachable and missing.",
 }
 _MODULES = {"import": "import_"}
@@ -77,6 +78,10 @@ def call(argv: list[str]) -> int:
         return error.exit_code
     except click.ClickException as error:
         error.show()
+        if argv[:1] == ["run"] and "--json" in argv:
+            from helios_pipe.cli.running import tell_wrong_call
+
+            tell_wrong_call(error.format_message(), error.exit_code)
         return error.exit_code
     except click.Abort:
         return 130

@@ -69,9 +69,9 @@ def _parse_duration(ctx: click.Context, _: click.Parameter, value: str | None) -
 
 def choice_options(function: _Command) -> _Command:
     """What `run` and `plan` have in common: which nodes, and how they are judged."""
-    for decorate in (
-        manifest_argument,
+    for decorate in (  # each goes before the last one
         click.argument("jobs", nargs=-1, metavar="[JOB]..."),
+        manifest_argument,
         set_option,
         click.option("--adapter", metavar="NAME", help="Run chunks and commands there, whatever the manifest says."),
         click.option("-f", "--force", is_flag=True, help="Make everything again; new results replace recorded ones."),

@@ -41,12 +41,26 @@ def tell_machines(request: Request, on_event: Callable[[Event], None] | None = N
     except HeliosPipeError as error:
         click.echo(f"error: {error}", err=True)
         tell({"event": "error", "message": error.message, "hint": error.hint, "exit_code": error.exit_code})
-        tell({"event": "summary", **_nothing(error)})
+        tell({"event": "summary", **_nothing(error.message)})
         return error.exit_code
     for failure in summary.failures:
         tell({"event": "failure", **asdict(failure)})
+    if summary.stopped:
+        click.echo(f"error: {summary.stopped}", err=True)
+        tell({"event": "error", "message": summary.stopped, "hint": "", "exit_code": summary.exit_code})
     tell({"event": "summary", **fields})
-    return summary.exit_code
+    if lines.error is not None:
+        click.echo(f"error: stdout cannot be written: {lines.error.strerror}", err=True)
+    return summary.exit_code or int(lines.error is not None)
+
+
+def tell_wrong_call(message: str, exit_code: int) -> None:
+    """A call of `run --json` that is no request: what is wrong, and the summary that always comes last."""
+    from helios_pipe.report.jsonl import JsonLines
+
+    tell = JsonLines(sys.stdout)
+    tell({"event": "error", "message": message, "hint": "", "exit_code": exit_code})
+    tell({"event": "summary", **_nothing(message)})
 
 
 def tell_people(request: Request, *, quiet: bool = False, verbose: bool = False) -> int:
@@ -59,6 +73,8 @@ def tell_people(request: Request, *, quiet: bool = False, verbose: bool = False)
             listener.close()
     for failure in summary.failures:
         click.echo("\n".join(texts.failure(asdict(failure))), err=True)
+    if summary.stopped:
+        click.echo(f"error: {summary.stopped}", err=True)
     if not quiet or summary.exit_code:
         click.echo("\n".join([texts.headline(fields), *texts.outputs(fields)]), err=bool(quiet))
     return summary.exit_code
@@ -127,6 +143,6 @@ def _billing(summary: Summary) -> dict[str, object]:
     }
 
 
-def _nothing(error: HeliosPipeError) -> dict[str, object]:
+def _nothing(error: str) -> dict[str, object]:
     counts = dict.fromkeys(("total", "executed", "cached", "failed", "skipped"), 0)
-    return {"job": None, "state": "failed", **counts, "duration_s": 0.0, "outputs": [], "error": error.message}
+    return {"job": None, "state": "failed", **counts, "duration_s": 0.0, "outputs": [], "error": error}

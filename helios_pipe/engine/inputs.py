@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,10 +13,11 @@ from pathlib import Path
 
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.blobs import Blobs
-from helios_pipe.cache.sources import Source, Sources
+from helios_pipe.cache.sources import Source, Sources, is_racy
+from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StaleInputError
-from helios_pipe.manifest.globs import expand
+from helios_pipe.manifest.globs import Expansion, expand
 from helios_pipe.manifest.inputs import missing_inputs
 from helios_pipe.manifest.model import Job, Manifest, MarkPath
 
@@ -74,8 +76,10 @@ class Inputs:
         self.sources = sources
         self._blobs = blobs
         self._places: dict[Digest, str] = {}
-        self.folders: set[str] = set()
-        """Every folder that a glob looked into, relative to the root."""
+        self.folders: dict[str, Signature] = {}
+        """Every folder that a glob looked into, as it was then."""
+        self.provable = True
+        """Whether these folders show it when a file joins or leaves what globs mean."""
 
     def locate(self, digest: Digest) -> Path:
         """Where a file with that content is: a source, else a blob. Raises BlobMissingError."""
@@ -96,13 +100,22 @@ class Inputs:
         """The project's files that match; `where` is the place in the manifest that asks for them."""
         if not patterns:
             return EMPTY
+        began = time.time_ns()
         found = expand(Path(self._root), patterns)
         if found.unmatched:
             raise missing_inputs(self._manifest, job, found.unmatched, where)
-        self.folders.update(found.folders)
+        self._note_folders(found, began)
         sources = self.sources.look([self._root + path for path in found.files])
         entries = [self._entry(path, source) for path, source in zip(found.files, sources, strict=True)]
         return InputSet(Tree.of(entries), tuple(sources))
+
+    def _note_folders(self, found: Expansion, began_ns: int) -> None:
+        self.provable &= not found.dangling
+        for folder in found.folders:
+            path = os.path.normpath(self._root + folder)
+            seen = signature(path)
+            if seen is None or is_racy(max(seen[2], seen[3]), began_ns) or self.folders.setdefault(path, seen) != seen:
+                self.provable = False
 
     def each(self, asked: Sequence[Sequence[str]], job: Job) -> list[InputSet]:
         """The files for each chunk's list of patterns. Where all are plain paths, they are looked at together."""

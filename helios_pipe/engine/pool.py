@@ -77,6 +77,7 @@ class Pool:
         self._flying: set[Flight] = set()
         self._threads: list[Thread] = []
         self._handled = Semaphore(0)
+        self._closed = False
 
     @property
     def room(self) -> int:
@@ -125,7 +126,10 @@ class Pool:
         self._handled.release()
 
     def close(self) -> None:
-        """End the slots when they are through, and give back what the runner holds."""
+        """End the slots when they are through with what they are at, and give back what the runner holds. What no slot has
+        taken up is left."""
+        self._closed = True
+        self.take_back()
         self._handled.release(max(1, len(self._threads)))
         for _ in self._threads:
             self._inbox.put(None)
@@ -141,7 +145,7 @@ class Pool:
                 self._told.put(Started(flight))
             ended = self._try(flight)
             self._told.put(ended)
-            if ended.outcome.digest is None:
+            if ended.outcome.digest is None and not self._closed:
                 self._handled.acquire()  # the first failure may be the last thing that is done
 
     def _try(self, flight: Flight) -> Ended:

@@ -4,7 +4,7 @@ next."""
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from helios_pipe.cache.results import Attempt, Commit, Result, Results, proof_key
@@ -14,6 +14,8 @@ from helios_pipe.engine.resolve import Resolver
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.ports import FailureClass, Outcome
 
+_TOOLS = "\0tools"
+"""No job has this name."""
 _TAIL = 4096
 """Bytes of a failed attempt's output that the journal keeps; its log has all."""
 
@@ -30,7 +32,17 @@ class Settled:
 class Settler:
     """Commits outcomes. For the loop's thread."""
 
-    def __init__(self, job_id: str, run: int, root: str, results: Results, resolver: Resolver) -> None:
+    def __init__(
+        self,
+        job_id: str,
+        run: int,
+        root: str,
+        results: Results,
+        resolver: Resolver,
+        tools_changed: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`tools_changed` names a tool of this machine that is no longer the one that the keys speak of."""
+        self._tools_changed = tools_changed
         self._job_id = job_id
         self._run = run
         self._root = root
@@ -45,8 +57,8 @@ class Settler:
         shared: dict[str, str | None] = {}
         for message in batch:
             task, outcome = message.task, message.outcome
-            if outcome.digest is not None and (path := self._changed(task, shared)) is not None:
-                outcome = self._stale(task, outcome, path)
+            if outcome.digest is not None and (name := self._changed(task, outcome, shared)) is not None:
+                outcome = self._stale(task, outcome, name)
             (settled.made if outcome.digest is not None else settled.failed).append((task, outcome))
         attempts = [self._attempt(m.task, m.flight.attempt, m.outcome, now, beaten=True) for m in beaten]
         for task, outcome in (*settled.made, *settled.failed):
@@ -91,14 +103,22 @@ class Settler:
             return task.preimage
         return task.recipe.key(self._resolver.action(task)).data
 
-    def _changed(self, task: Task, shared: dict[str, str | None]) -> str | None:
+    def _changed(self, task: Task, outcome: Outcome, shared: dict[str, str | None]) -> str | None:
+        """What the result stands on that is another thing by now; None where all is as it was keyed. `shared` is what was
+        looked at in this batch."""
         work: JobWork = task.work
         if work.name not in shared:
             shared[work.name] = work.shared.changed()
-        return shared[work.name] or task.extra.changed()
+        path = shared[work.name] or task.extra.changed()
+        if path is not None:
+            return os.path.relpath(path, self._root)
+        if outcome.worker != "local" or task.recipe is None:
+            return None
+        if _TOOLS not in shared:
+            shared[_TOOLS] = self._tools_changed()
+        return None if shared[_TOOLS] is None else f"tool {shared[_TOOLS]}"
 
-    def _stale(self, task: Task, outcome: Outcome, path: str) -> Outcome:
-        name = os.path.relpath(path, self._root)
+    def _stale(self, task: Task, outcome: Outcome, name: str) -> Outcome:
         return Outcome(
             failure=FailureClass.FATAL,
             reason=f"{name} changed while {task.name} was rendering: its result was not kept; run again",

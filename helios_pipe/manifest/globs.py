@@ -36,6 +36,8 @@ class Expansion:
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+    dangling: bool = False
+    """Whether a link in one of the folders leads nowhere: what appears at its end changes none of them."""
 
 
 def expand(root: Path, patterns: Sequence[str]) -> Expansion:
@@ -62,7 +64,7 @@ def expand(root: Path, patterns: Sequence[str]) -> Expansion:
         files.update(found)
         if not found:
             unmatched[pattern.text] = None
-    return Expansion(tuple(sorted(files)), tuple(sorted(walk.folders)), tuple(reversed(unmatched)))
+    return Expansion(tuple(sorted(files)), tuple(sorted(walk.folders)), tuple(reversed(unmatched)), walk.dangling)
 
 
 class _Walk:
@@ -79,6 +81,12 @@ class _Walk:
     def folders(self) -> Iterator[str]:
         """What was looked into."""
         return (folder.rstrip("/") or "." for folder in self._listings)
+
+    @property
+    def dangling(self) -> bool:
+        """Whether there is a link that leads nowhere in what was looked into."""
+        entries = (entry for listing in self._listings.values() for entry in listing)
+        return any(entry.is_symlink() and not os.path.exists(entry.path) for entry in entries)
 
     def exclude(self, pattern: Pattern) -> None:
         """From now on leave out what the pattern means."""

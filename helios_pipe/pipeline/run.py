@@ -7,19 +7,19 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from queue import SimpleQueue
 
 from helios_pipe.digest import Digest
 from helios_pipe.engine.cost import Meter
 from helios_pipe.engine.ledger import Ledger
 from helios_pipe.engine.loop import Loop
-from helios_pipe.engine.options import Placed, RunOptions, Stop, Summary
+from helios_pipe.engine.options import Placed, RunOptions, RunState, Stop, Summary
 from helios_pipe.engine.pool import Flight, Message
 from helios_pipe.engine.settle import Settler
 from helios_pipe.engine.surroundings import Surroundings
 from helios_pipe.engine.work import JobWork, State, Task
-from helios_pipe.errors import StoreError
+from helios_pipe.errors import HeliosPipeError, StoreError
 from helios_pipe.events import Listener
 from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode
 from helios_pipe.jobs.lock import JobLock
@@ -51,7 +51,11 @@ def run(
     session.check_forced()
     lock = JobLock(session.cache, session.job_id)
     one = _Run(session, listener, hooks or Hooks())
-    if not lock.acquire(wait=session.request.wait, on_wait=lambda text: one.wait(text, on_wait), give_up=one.given_up):
+    with one.steering.signals():
+        got = lock.acquire(
+            wait=session.request.wait, on_wait=lambda text: one.wait(text, on_wait), give_up=one.given_up
+        )
+    if not got:
         return one.never_begun()
     try:
         return one.run()
@@ -110,7 +114,9 @@ class _Run:
             session.job_id, session.manifest.path, session.manifest.name, session.request.describe(), ledger.total,
             time.time(), self.waited,
         )  # fmt: skip
-        settler = Settler(session.job_id, self.entry.run, str(session.root), session.results, resolver)
+        settler = Settler(
+            session.job_id, self.entry.run, str(session.root), session.results, resolver, session.tools.changed
+        )
         around = Surroundings(
             self.pools.of, self.told, self.place, lambda: self.steering.asked(self.entry), self.report, self.hints,
             lambda work: session.results.durations(session.job_id, work.name), self.hooks.given,
@@ -120,7 +126,13 @@ class _Run:
         meter = Meter(prices_of(session.manifest), session.request.max_cost)
         loop = Loop(session.works, resolver, session.results, settler, session.reasons, ledger, around, options, meter)
         session.warn = ledger.warn
-        with self._recorded() as record, self.steering.signals():
+        began = time.monotonic()
+
+        def failed(error: HeliosPipeError) -> Summary:
+            summary = ledger.summary(time.monotonic() - began, None, True, [])
+            return replace(summary, state=RunState.FAILED, exit_code=error.exit_code, stopped=str(error))
+
+        with self._recorded(failed) as record, self.steering.signals():
             record.append(loop.run())
             self._push()
         return record[0]
@@ -132,23 +144,30 @@ class _Run:
             self.session.shared.push(list(self.session.results.find(made).values()))
 
     @contextmanager
-    def _recorded(self) -> Iterator[list[Summary]]:
-        """Whatever happens inside is ended in order and goes into the journal."""
+    def _recorded(self, failed: Callable[[HeliosPipeError], Summary]) -> Iterator[list[Summary]]:
+        """Whatever happens inside is ended in order and goes into the journal. Where the machinery failed, the record is
+        what `failed` makes of it: what was made until then was made."""
         record: list[Summary] = []
         try:
             yield record
-        except BaseException:
-            for pool in self.pools:
-                pool.cancel()
-            self._close()
+        except BaseException as error:
+            self._close(cancel=True)
+            if isinstance(error, HeliosPipeError):
+                record[:] = [failed(error)]
             with suppress(StoreError):  # the first error is the one to tell
-                self.journal.end(self.session.job_id, self.entry.run, "failed", {}, time.time())
-            raise
+                summary = _plain(record[0]) if record else {}
+                self.journal.end(self.session.job_id, self.entry.run, "failed", summary, time.time())
+            if not isinstance(error, HeliosPipeError):
+                raise
+            return
         self._close()
         self.journal.end(self.session.job_id, self.entry.run, str(record[0].state), _plain(record[0]), time.time())
         self.session.sources.save()
 
-    def _close(self) -> None:
+    def _close(self, *, cancel: bool = False) -> None:
+        for pool in self.pools:
+            if cancel:
+                pool.cancel()
         for pool in self.pools:
             pool.close()
 

@@ -15,6 +15,7 @@ from helios_pipe.cache.database import Database
 from helios_pipe.cache.placing import Placer
 from helios_pipe.cache.results import Memory, Result, Results
 from helios_pipe.cache.sources import Sources
+from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.engine.inputs import Inputs
 from helios_pipe.engine.plan import PlannedNode, plan
 from helios_pipe.engine.reasons import Reasons
@@ -44,6 +45,7 @@ class Opened:
     manifest: Manifest
     graph: Graph
     job_id: str
+    seen: Signature | None = None
 
 
 def open_manifest(request: Request) -> Opened:
@@ -51,13 +53,14 @@ def open_manifest(request: Request) -> Opened:
 
     Inputs are looked for here only where it would be too late later: before there is a cache folder, and for jobs that
     begin when others have run."""
+    seen = signature(os.path.abspath(request.manifest))  # before it is read: whatever comes between shows
     manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge)
     if request.strict and manifest.warnings:
         raise UsageError("\n".join(manifest.warnings), hint="With --strict, warnings are errors.")
     graph = _select(build_graph(manifest), manifest, request)
     first = not settings.cache_dir(manifest.root, request.cache_dir).is_dir()
     check_inputs(manifest, [nodes for nodes in graph.jobs if first or nodes.job.job_inputs])
-    return Opened(manifest, graph, job_id(manifest.name, manifest.path))
+    return Opened(manifest, graph, job_id(manifest.name, manifest.path), seen)
 
 
 def _select(graph: Graph, manifest: Manifest, request: Request) -> Graph:
@@ -89,6 +92,8 @@ class Session:
         self.request = request
         self.manifest, self.graph, self.job_id = opened.manifest, opened.graph, opened.job_id
         self.root = opened.manifest.root
+        self.manifest_seen = opened.seen
+        """How the manifest's file looked before it was read."""
         self.cache = settings.cache_dir(self.root, request.cache_dir)
         self.database = Database(self.cache, durable=request.durable)
         self.blobs = Blobs(self.cache, durable=request.durable)

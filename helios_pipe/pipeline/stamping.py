@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from helios_pipe.cache import stamp
-from helios_pipe.cache.sources import RACY_NS
+from helios_pipe.cache.sources import is_racy
 from helios_pipe.engine.options import RunState, Summary
 from helios_pipe.pipeline.session import Session
 from helios_pipe.stitch.certificate import proof_path
@@ -23,36 +23,22 @@ def write_stamp(
     if not session.sources.look_again():
         return
     session.sources.save()
-    folders = [os.path.normpath(session.root / folder) for folder in sorted(session.inputs.folders)]
-    manifest = stamp.signature(str(session.manifest.path))
-    looked = [stamp.signature(folder) for folder in folders]
-    if (
-        manifest is None
-        or manifest[2] > began_ns - RACY_NS
-        or any(s is None or s[2] > began_ns - RACY_NS for s in looked)
-    ):
+    manifest = session.manifest_seen
+    if manifest is None or is_racy(max(manifest[2], manifest[3]), began_ns):
         return
-    present = [manifest, *looked]
+    if not session.inputs.provable or not session.tools.provable:
+        return
+    present: list[stamp.Signature | None] = [manifest, *session.inputs.folders.values(), *session.tools.files]
     present += [(s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode) for s in session.sources.seen()]
-    outputs = [str(session.root / output.path) for output in summary.outputs]
-    outputs += [proof for proof in (str(proof_path(Path(path))) for path in outputs) if os.path.exists(proof)]
-    paths = [*_files(outputs), *session.tools.files, *_shards(session), *_unplaced(session)]
-    present += [stamp.signature(path) for path in paths]
+    for output in summary.outputs:  # as they were when they were put there: what became of them since is to be seen
+        path = str(session.root / output.path)
+        placed = session.memory.placed_as(path.rstrip("/"))
+        present += placed or [None]
+        present += session.memory.placed_as(str(proof_path(Path(path))))
+    present += [stamp.signature(path) for path in (*_shards(session), *_unplaced(session))]
     if all(s is not None for s in present):
         known = [s for s in present if s is not None]
         stamp.write(str(session.cache), request, __version__, known, session.tools.absent, note)
-
-
-def _files(outputs: list[str]) -> list[str]:
-    """Outputs as files: a folder's are all below it, and the folders, so that a new or missing one shows."""
-    found: list[str] = []
-    for output in outputs:
-        if os.path.isdir(output):
-            for folder, _, names in os.walk(output):
-                found += [folder, *(os.path.join(folder, name) for name in names)]
-        else:
-            found.append(output)
-    return found
 
 
 def _shards(session: Session) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from helios_pipe.events import Event
 from helios_pipe.report import texts
+from helios_pipe.report.channel import Channel
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -17,7 +18,7 @@ class Plain:
     """A listener that writes a line for each node that was made, failed or is tried again."""
 
     def __init__(self, out: TextIO, *, verbose: bool = False) -> None:
-        self._out = out
+        self._out = Channel(out)
         self._verbose = verbose
         self._done = 0
         self._total = 0
@@ -40,8 +41,7 @@ class Plain:
             self._say(texts.said(event))
 
     def _say(self, line: str) -> None:
-        self._out.write(line + "\n")
-        self._out.flush()
+        self._out.say(line)
 
     def close(self) -> None:
         """Nothing is open."""

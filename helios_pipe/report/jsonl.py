@@ -7,19 +7,24 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from helios_pipe.events import Event
+from helios_pipe.report.channel import Channel
 
 
 class JsonLines:
     """A listener that writes every event as a line, at once."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out = out
+        self._out = Channel(out)
+
+    @property
+    def error(self) -> OSError | None:
+        """Why nothing is written any more; None where it still is, or where nobody reads it."""
+        return self._out.error
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
         line = {"event": event["event"], "time": timestamp(), **event}
-        self._out.write(json.dumps(line, ensure_ascii=False, separators=(", ", ": "), default=str) + "\n")
-        self._out.flush()
+        self._out.say(json.dumps(line, ensure_ascii=False, separators=(", ", ": "), default=str))
 
 
 def timestamp() -> str:

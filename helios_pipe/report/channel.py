@@ -1,0 +1,34 @@
+"""A stream that may end before we do. Whoever reads it may go away, or its disk may be full: the run goes on all the same."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+
+class Channel:
+    """Lines for a stream, until it breaks."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out: TextIO | None = out
+        self.error: OSError | None = None
+
+    def say(self, line: str) -> None:
+        """Write a line at once; nothing where the stream broke."""
+        if self._out is None:
+            return
+        try:
+            self._out.write(line + "\n")
+            self._out.flush()
+        except OSError as error:
+            self.error = None if isinstance(error, BrokenPipeError) else error
+            _silence(self._out)
+            self._out = None
+
+
+def _silence(out: TextIO) -> None:
+    """What is still in the stream's buffer goes nowhere, or Python would complain of it at the end."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+    except (OSError, ValueError):
+        return  # no real file
