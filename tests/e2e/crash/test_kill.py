@@ -196,7 +196,7 @@ def test_runs_that_are_killed_at_random_instants_lose_nothing(project: Project) 
     assert any(0 < count < TOTAL for count in trials.committed_at_kill), trials.committed_at_kill
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_three_hundred_kills_lose_nothing(project: Project) -> None:
     trials = tried(project, 300, SEED + 1)

@@ -18,7 +18,7 @@ from tests.kit.examples import chunks, example, need_program, seeking_problems
 from tests.kit.project import Project
 from tests.kit.remote import Shelf, action, submit
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.tools]
 FILM = "out/lanterns.mp4"
 ELSEWHERE = {"TZ": "Pacific/Chatham", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}
 

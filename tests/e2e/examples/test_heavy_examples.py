@@ -10,7 +10,7 @@ import pytest
 from tests.kit.examples import example, need_program, python_with, seeking_problems
 from tests.kit.project import REPOSITORY, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.soak]
 BLENDER = ("bpy", ".venv-blender", ".venv-blender/bin/pip install bpy==5.0.1 (Python 3.11)")
 MANIM = (
     "manim",

@@ -1,0 +1,190 @@
+"""What a hostile reader of the promise tried: every way found to be told `up to date` wrongly, or to be left hanging."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.kit.project import HELIOS, Project
+
+ONE = """\
+version: 1
+tools: {ren: auto}
+jobs:
+  a: {command: [ren, "{output}"], output: out/a.txt}
+"""
+SLOW = """\
+version: 1
+jobs:
+  a: {command: [sh, -c, 'sleep 1; echo %s > "$0"', "{output}"], output: out/a.txt}
+"""
+
+
+@pytest.fixture
+def tools(project: Project) -> Path:
+    """A folder of tools that comes first on PATH."""
+    folder = project.path("bin")
+    folder.mkdir()
+    project.env = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+    return folder
+
+
+def tool(path: Path, version: str, seconds: float = 0) -> None:
+    """A program that says its version, and writes it."""
+    text = f'#!/bin/sh\n[ "$1" = -version ] && {{ echo ren {version}; exit; }}\nsleep {seconds}\necho by {version} > "$1"\n'
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.chmod(0o755)
+    new.replace(path)
+
+
+def made(project: Project) -> str:
+    project.run()
+    return project.path("out/a.txt").read_text().strip()
+
+
+def test_a_job_may_be_named_after_the_manifest(project: Project) -> None:
+    project.write("render.yaml", SLOW % 1 + '  b: {command: [sh, -c, "echo b > b.txt"], output: out/b.txt}\n')
+    assert project.run("b").summary["total"] == 1
+    assert project.helios("plan", "render.yaml", "b", "--json").document["to_run"] == 0
+
+
+def test_a_tool_behind_a_link_that_is_turned_elsewhere_is_noticed(project: Project, tools: Path) -> None:
+    tool(tools / "ren-1", "1")
+    tool(tools / "ren-2", "2")
+    (tools / "ren").symlink_to("ren-1")
+    project.write("render.yaml", ONE)
+    assert made(project) == "by 1"
+    (tools / "ren").unlink()
+    (tools / "ren").symlink_to("ren-2")
+    assert made(project) == "by 2"
+
+
+def test_a_tool_that_is_replaced_during_the_run_spoils_its_results(project: Project, tools: Path) -> None:
+    tool(tools / "ren", "1", seconds=1.5)
+    project.write("render.yaml", ONE)
+    with project.running("run", "render.yaml", "--json") as run:
+        time.sleep(0.9)
+        tool(tools / "ren", "2")
+        project.finish(run)
+    assert run.returncode == 1
+    assert made(project) == "by 2"
+
+
+def test_a_version_that_another_program_tells_is_asked_each_time(project: Project, tools: Path) -> None:
+    version = project.write("version", "1\n")
+    (tools / "ren").write_text(f"#!/bin/sh\ncat {version}\n")
+    (tools / "ren").chmod(0o755)
+    project.write(
+        "render.yaml",
+        "version: 1\ntools: {lib: {version: [ren, --lib]}}\n"
+        "jobs:\n  a: {command: [sh, -c, 'ren > $0', \"{output}\"], output: out/a.txt}\n",
+    )
+    assert made(project) == "1"
+    version.write_text("2\n")
+    assert made(project) == "2"
+
+
+def test_a_pin_is_held_against_the_tool_that_runs(project: Project, tools: Path) -> None:
+    tool(tools / "ren", "2")
+    project.write("render.yaml", ONE.replace("auto", '"ren 99"'))
+    run = project.helios("run", "render.yaml", "--json")
+    assert run.exit_code == 3
+    assert "ren 2" in run.stdout
+    assert "ren 99" in run.stdout
+
+
+def test_a_manifest_that_is_replaced_during_the_run_is_read_again(project: Project) -> None:
+    project.write("render.yaml", SLOW % "one")
+    other = project.write("other.yaml", SLOW % "two")
+    with project.running("run", "render.yaml", "--json") as run:
+        time.sleep(0.6)
+        other.replace(project.path("render.yaml"))
+        project.finish(run)
+    assert made(project) == "two"
+
+
+def test_an_output_that_is_edited_while_others_render_is_put_right(project: Project) -> None:
+    project.write("render.yaml", SLOW % "late" + '  b: {command: [sh, -c, "echo good > b.txt"], output: out/b.txt}\n')
+    with project.running("run", "render.yaml", "--json") as run:
+        until = time.monotonic() + 30
+        while not project.path("out/b.txt").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        project.path("out/b.txt").write_text("EDIT\n")
+        project.finish(run)
+    project.run()
+    assert project.path("out/b.txt").read_text() == "good\n"
+
+
+def test_an_edited_output_with_its_old_time_is_put_right(project: Project) -> None:
+    project.write("render.yaml", SLOW % "right")
+    assert made(project) == "right"
+    path = project.path("out/a.txt")
+    stat = path.stat()
+    path.write_text("wrong\n")
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert made(project) == "right"
+
+
+def test_a_link_that_comes_alive_is_noticed(project: Project, tmp_path: Path) -> None:
+    project.write("in/a.txt", "a\n")
+    project.path("in/b.txt").symlink_to(tmp_path / "b.txt")
+    project.write(
+        "render.yaml",
+        "version: 1\njobs:\n  a: {inputs: ['in/**'], command: [sh, -c, 'cat in/* > $0', \"{output}\"], output: out/a.txt}\n",
+    )
+    assert made(project) == "a"
+    assert made(project) == "a"
+    (tmp_path / "b.txt").write_text("b\n")
+    assert made(project) == "a\nb"
+
+
+def test_a_named_pipe_is_no_input(project: Project) -> None:
+    project.path("p").mkdir()
+    os.mkfifo(project.path("p/0.exr"))
+    project.write(
+        "render.yaml",
+        "version: 1\njobs:\n  a:\n    frames: 0-0\n    chunk:\n      size: 1\n      inputs: ['p/{chunk.start}.exr']\n"
+        "      command: [sh, -c, 'cat p/* > $0', \"{output}\"]\n      output: a.txt\n",
+    )
+    run = project.helios("run", "render.yaml", "--json")
+    assert run.exit_code == 2
+    assert "p/0.exr" in run.stderr
+
+
+FOLDER = """\
+version: 1
+jobs:
+  a: {command: [sh, -c, 'sleep 0.2; echo x > "$0"', "{output}"], output: out/x.txt}
+  b: {frames: 0-19, chunk: {size: 1, command: [sh, -c, 'sleep 3; echo > "$0"', "{output}"], output: c.txt}}
+"""
+
+
+def test_an_output_whose_place_is_taken_ends_the_run_with_its_account(project: Project) -> None:
+    project.path("out/x.txt").mkdir(parents=True)
+    project.write("render.yaml", FOLDER)
+    run = project.helios("run", "render.yaml", "--json", "-j2")
+    assert run.exit_code == 3
+    assert run.summary["executed"] == 1
+    assert run.summary["skipped"] == 20
+    assert "is a folder" in run.stderr
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(project: Project) -> None:
+    project.write("render.yaml", SLOW % "made")
+    command = f"{HELIOS} run render.yaml --json | head -n 1"
+    done = subprocess.run(["sh", "-c", command], cwd=project.root, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
+    assert project.run().summary["executed"] == 0
+
+
+@pytest.mark.parametrize("words", [["--bogus"], ["--set", "zz"], ["-j", "0"]])
+def test_a_wrong_call_has_a_summary_too(project: Project, words: list[str]) -> None:
+    project.write("render.yaml", SLOW % 1)
+    run = project.helios("run", "render.yaml", "--json", *words)
+    assert run.exit_code == 2
+    assert run.summary["state"] == "failed"
