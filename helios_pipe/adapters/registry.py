@@ -34,8 +34,10 @@ def _local(config: AdapterConfig) -> WorkerAdapter:
 def _lambda(config: AdapterConfig) -> WorkerAdapter:
     from helios_pipe.adapters.aws_lambda import AwsLambdaAdapter, LambdaConfig
 
-    known = ("region", "qualifier", "endpoint_url", "concurrency")
-    return AwsLambdaAdapter(LambdaConfig(_needed(config, "function"), **_given(config, known)))
+    options = _given(config, ("region", "qualifier", "endpoint_url", "concurrency"))
+    if "qualifier" in options:
+        options["qualifier"] = str(options["qualifier"])  # a version is a number in YAML
+    return AwsLambdaAdapter(LambdaConfig(_needed(config, "function"), **options))
 
 
 def _cloud_run(config: AdapterConfig) -> WorkerAdapter:

@@ -21,10 +21,10 @@ def test_each_type_has_its_adapter_and_takes_its_options() -> None:
     local = make_adapter(AdapterConfig("local", "local", {"concurrency": 3}))
     assert isinstance(local, LocalWorkerAdapter)
     assert local.capabilities.concurrency == 3
-    options = {"function": "render", "region": "eu-west-1", "storage": "s3://b", "qualifier": "live", "concurrency": 50}
+    options = {"function": "render", "region": "eu-west-1", "storage": "s3://b", "qualifier": 7, "concurrency": 50}
     farm = make_adapter(AdapterConfig("farm", "lambda", options))
     assert isinstance(farm, AwsLambdaAdapter)
-    assert (farm.config.function, farm.config.region, farm.config.qualifier) == ("render", "eu-west-1", "live")
+    assert (farm.config.function, farm.config.region, farm.config.qualifier) == ("render", "eu-west-1", "7")
     assert (farm.capabilities.remote, farm.capabilities.costs_money, farm.capabilities.concurrency) == (True, True, 50)
     run = make_adapter(AdapterConfig("run", "cloudrun", {"url": "https://r.example/x", "storage": "gs://b"}))
     assert isinstance(run, CloudRunAdapter)
