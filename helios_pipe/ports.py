@@ -108,9 +108,9 @@ class WorkerAdapter(Protocol):
 class Outcome:
     """What an attempt at an action came to. With `digest` it succeeded and the content is in the local cache; otherwise
     `failure` and `reason` say why not. `mark` is the blob's file as it was stored (size, mtime_ns, inode). `damaged` are
-    blobs among the inputs that were missing or not what their names promise; `stale`: an input changed meanwhile. `proof` is what a
-    join can be proved with afterwards. `kept` is
-    the failed workspace, `repeat` the command line that runs it again there. Durations are of the command alone."""
+    blobs among the inputs that were missing or not what their names promise; `stale`: an input changed meanwhile. `proof`
+    is what a join can be proved with afterwards. `kept` is the failed workspace, `repeat` the command line that runs it
+    again there. Durations are of the command alone."""
 
     digest: Digest | None = None
     folder: bool = False

@@ -74,7 +74,9 @@ class Web:
         try:
             self._backoff.call(once, lambda: arrival.size)
         except NotFoundError as error:
-            raise BlobMissingError(f"blob {arrival.expected} is not in {self._where}", digest=arrival.expected) from error
+            raise BlobMissingError(
+                f"blob {arrival.expected} is not in {self._where}", digest=arrival.expected
+            ) from error
 
     @contextmanager
     def _open(

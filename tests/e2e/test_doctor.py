@@ -1,6 +1,7 @@
 """`doctor` finds what is wrong before a run does."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -16,9 +17,11 @@ jobs:
   a: {command: [sh, -c, "echo > {output}"], output: out.txt}
 """
 
+Doctor = Callable[..., tuple[int, dict[str, dict[str, str]]]]
+
 
 @pytest.fixture
-def findings(project: Project):
+def findings(project: Project) -> Doctor:
     """What doctor says with these words, by name."""
 
     def told(*words: str) -> tuple[int, dict[str, dict[str, str]]]:
@@ -29,21 +32,21 @@ def findings(project: Project):
     return told
 
 
-def test_a_secret_that_is_not_set_is_told_of(findings) -> None:
+def test_a_secret_that_is_not_set_is_told_of(findings: Doctor) -> None:
     code, found = findings()
     assert code == 3
     assert found["secret DOCTOR_TOKEN"]["advice"] == "Set DOCTOR_TOKEN in the environment of the run."
     assert found["tool sh"]["detail"] == "one"
 
 
-def test_this_machine_runs_a_canary(project: Project, findings) -> None:
+def test_this_machine_runs_a_canary(project: Project, findings: Doctor) -> None:
     project.env = {"DOCTOR_TOKEN": "x"}
     code, found = findings("--adapter", "local")
     assert code == 0
     assert "a canary chunk came back" in found["worker of local"]["detail"]
 
 
-def test_a_worker_that_is_not_there_is_told_of_with_its_url(project: Project, findings) -> None:
+def test_a_worker_that_is_not_there_is_told_of_with_its_url(project: Project, findings: Doctor) -> None:
     project.env = {"DOCTOR_TOKEN": "x"}
     code, found = findings("--adapter", "farm")
     assert code == 3

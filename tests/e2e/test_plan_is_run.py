@@ -32,7 +32,7 @@ jobs:
     chunk:
       size: {size}
       inputs: ["plates/{{chunk.start}}.txt"]
-      command: [sh, -c, "head -c 2 jobs/mix/mix.txt > {{output}}; cat plates/{{chunk.start}}.txt >> {{output}}; echo $LOOK >> {{output}}"]
+      command: [sh, -c, "head -c 2 jobs/mix/mix.txt > c.txt; cat plates/{{chunk.start}}.txt >> c.txt; echo $LOOK >> c.txt"]
       output: c.txt
     stitch: {{command: [sh, -c, 'cat "$@" > {{output}}', x, "{{inputs}}"], output: "{out}"}}
   plain:
@@ -120,7 +120,7 @@ class Project:
         """The outputs, worked out without us."""
         v = self.values
         mix = "".join((self.root / "src" / f"{name}.txt").read_text().upper() for name in ("x", "y"))
-        starts = [s for s in range(0, v["end"] + 1, v["size"])]
+        starts = list(range(0, v["end"] + 1, v["size"]))
         grade = "".join(f"{mix[:2]}{(self.root / 'plates' / f'{s}.txt').read_text()}{v['look']}\n" for s in starts)
         found = {"build/mix.txt": mix, v["out"]: grade, "build/all.txt": grade}
         for index, start in enumerate(starts):

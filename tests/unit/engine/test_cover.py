@@ -1,5 +1,7 @@
 """Covers: cached intervals stand for wanted frames where that renders less, and never for anything else."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,5 +52,5 @@ def test_a_cover_is_whole_and_never_dearer_than_the_grid(
     path = cover(wanted, [Piece(start, start + n, 0, cached=at) for at, (start, n) in enumerate(intervals)])
     assert path[0].start == 0
     assert path[-1].stop == length
-    assert all(a.stop == b.start for a, b in zip(path, path[1:], strict=False))
+    assert all(a.stop == b.start for a, b in pairwise(path))
     assert sum(piece.cost for piece in path) <= sum(piece.cost for piece in wanted)
