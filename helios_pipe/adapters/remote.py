@@ -60,12 +60,12 @@ class RemoteActionRunner:
         self.limiter = limiter or AdaptiveLimiter(adapter.capabilities.concurrency or _USUAL_CONCURRENCY)
 
     def prepare(self, steps: Iterable[Step]) -> None:
-        """Say which steps will come, all that are known: what they need is then looked for in the store once, and their
-        specs are written together. Never needed, always quicker. Raises StoreError."""
+        """Say which steps may come, all that are known, also those that may turn out to be made already. What they need is then
+        looked for in the store in one go, and many stand in one spec. Never needed, always quicker. Raises StoreError."""
         actions = [step for step in steps if isinstance(step, Action)]
         trees = {tree.digest: tree for action in actions for tree in (action.shared, action.extra)}
         self._uploads.look(trees.values())
-        self._specs.write(actions)
+        self._specs.announce(actions)
 
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
         """See ActionRunner."""

@@ -28,20 +28,25 @@ class Uploads:
         self._locate = locate
         self._temp_path = temp_path
         self._lock = Lock()
+        self._looking = Lock()
+        self._asked: set[Digest] = set()
         self._present: set[Digest] = set()
         self._lacking: set[Digest] = set()
         self._coming: dict[Digest, Future[None]] = {}
         self._trees: set[Digest] = set()
 
     def look(self, trees: Iterable[Tree]) -> None:
-        """Ask in one go which blobs of these the store lacks, so that `ensure` need not ask for each."""
+        """Ask which blobs of these the store lacks: in one go for all who ask meanwhile."""
         digests = {entry.digest for tree in trees for entry in tree.entries}
         with self._lock:
-            unknown = digests - self._present - self._lacking
-        lacking = self._store.missing(unknown) if unknown else set()
-        with self._lock:
-            self._lacking |= lacking
-            self._present |= unknown - lacking
+            self._asked |= digests - self._present - self._lacking
+        with self._looking:  # whoever waited here finds that somebody asked for him
+            with self._lock:
+                unknown, self._asked = self._asked, set()
+            lacking = self._store.missing(unknown) if unknown else set()
+            with self._lock:
+                self._lacking |= lacking
+                self._present |= unknown - lacking
 
     def ensure(self, tree: Tree) -> None:
         """Have the tree and all that it names in the store. Raises BlobMissingError or BlobDamagedError with the digest of a
