@@ -44,8 +44,8 @@ class JobOutput:
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a job came to. `errors` says of each node that failed why, by name; `warnings` what was odd besides, callbacks that
-    raised among it."""
+    """What a job came to. `errors` says of each node that failed why, by name; `error` why the job as a whole could not go on,
+    where that was not a node's fault; `warnings` what was odd besides, callbacks that raised among it."""
 
     job_id: str
     state: JobState
@@ -54,15 +54,19 @@ class JobResult:
     executed: int = 0
     cached: int = 0
     errors: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
     warnings: tuple[str, ...] = ()
     duration_s: float = 0.0
 
     def check(self) -> JobResult:
         """Itself, where it is a success. Raises JobFailedError."""
         if self.state is not JobState.COMPLETED:
-            reasons = "".join(f"\n  {node}: {reason}" for node, reason in self.errors.items())
-            raise JobFailedError(f"job {self.job_id} is {self.state}{reasons}")
+            raise JobFailedError("\n  ".join((f"job {self.job_id} is {self.state}", *self.reasons())))
         return self
+
+    def reasons(self) -> list[str]:
+        """Why it is no success, one text each."""
+        return [*([self.error] if self.error else []), *(f"{node}: {reason}" for node, reason in self.errors.items())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +113,22 @@ class JobExecutionOptions:
 class JobControl(Event):
     """A `cancel` that can do more: pause, and take a pause back. Thread-safe, for one execution."""
 
-    def __init__(self) -> None:
+    def __init__(self, other: Event | None = None) -> None:
+        """With `other`, what cancels that cancels this."""
         super().__init__()
+        self._other = other
         self.paused = False
         self.at_once = False
+        self.was_paused = False
+
+    def is_set(self) -> bool:
+        """Whether the job is cancelled."""
+        return super().is_set() or (self._other is not None and self._other.is_set())
 
     def pause(self, *, now: bool = False) -> None:
         """Start nothing more; with `now`, end what runs."""
         self.at_once = self.at_once or now
-        self.paused = True
+        self.paused = self.was_paused = True
 
     def resume(self) -> None:
         """Go on after all, where nothing was ended yet."""
@@ -133,6 +144,15 @@ class SpecExecutor(Protocol):
 
     def check(self, spec: JobSpec, options: JobExecutionOptions) -> None:
         """Raise what `execute` would raise for this spec and these options before it begins. Makes nothing."""
+        ...
+
+    @property
+    def remote(self) -> bool:
+        """Whether its workers share no files with us, so that assets must be brought to them."""
+        ...
+
+    def assets(self, spec: JobSpec, options: JobExecutionOptions) -> list[str]:
+        """The files below the job's folder that its commands may need, relative to it. Raises as `check` does."""
         ...
 
     def cache_of(self, options: JobExecutionOptions) -> Path:

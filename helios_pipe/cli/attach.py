@@ -79,5 +79,7 @@ def _tell_end(view: JobView, *, as_json: bool) -> int:
     else:
         for failure in view.summary["failures"]:
             click.echo("\n".join(texts.failure(failure)), err=True)
+        if view.summary.get("stopped"):
+            click.echo(f"error: {view.summary['stopped']}", err=True)
         click.echo("\n".join([texts.headline(fields), *texts.outputs(fields)]))
     return int(view.summary["exit_code"])

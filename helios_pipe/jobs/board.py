@@ -77,6 +77,7 @@ class JobView:
             "running": running,
             "waiting": self.waiting,
             "exit_code": self.summary.get("exit_code"),
+            "stopped": self.summary.get("stopped", ""),
         }
 
 

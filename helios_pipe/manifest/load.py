@@ -12,7 +12,7 @@ from typing import Any
 
 from helios_pipe.manifest.build import build_manifest
 from helios_pipe.manifest.check import check_manifest
-from helios_pipe.manifest.helios import is_job
+from helios_pipe.manifest.helios import JobSpec, is_job
 from helios_pipe.manifest.helios_import import manifest_of_job
 from helios_pipe.manifest.inputs import find_unmatched
 from helios_pipe.manifest.model import Manifest
@@ -39,6 +39,17 @@ def load_manifest(
                 find_unmatched(manifest, report)
         except FatalProblemError:
             raise ManifestError(report.errors) from None
+    report.raise_if_any()
+    assert manifest is not None  # what is no manifest has problems
+    return replace(manifest, shown=str(path), warnings=report.rendered_warnings())
+
+
+def manifest_of_spec(spec: JobSpec, path: Path, *, keep_merge: bool = False) -> Manifest:
+    """The manifest that does what a job spec asks for, as if it stood in the file `path` (which need not be there). Raises
+    ManifestError with every problem that was found."""
+    report = Report(str(path))
+    job = manifest_of_job(Path(os.path.abspath(path)), spec.to_dict(), report, keep_merge=keep_merge)
+    manifest = check_manifest(job, {}, report) if job is not None else None
     report.raise_if_any()
     assert manifest is not None  # what is no manifest has problems
     return replace(manifest, shown=str(path), warnings=report.rendered_warnings())

@@ -58,6 +58,8 @@ def show(
         yield f"  now       {running(view['running'])}"
     if view["state"] == "interrupted":
         yield f"  its process died; what was finished is kept: helios-pipe resume {view['job']}"
+    if view.get("stopped"):
+        yield f"  stopped   {view['stopped']}"
     metrics = _metrics(nodes)
     if metrics:
         yield f"  commands  {metrics}"

@@ -1,0 +1,156 @@
+"""What a program wants to hear of a job while it is made, told so that nothing it does can harm the job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from threading import Lock
+from typing import Any
+
+from helios_pipe.errors import AdapterError, HeliosPipeError, TransientAdapterError
+from helios_pipe.events import Event
+from helios_pipe.job_ports import JobExecutionOptions, JobProgress
+from helios_pipe.ports import Capabilities, WorkerAdapter, WorkerJob, WorkerResult
+
+_MOST_WARNINGS = 100
+
+
+class Calls:
+    """The program's callbacks. Thread-safe. `chunk_ids` are the ids of chunks by their nodes' names."""
+
+    def __init__(self, options: JobExecutionOptions, chunk_ids: Mapping[str, int], total: int) -> None:
+        self._options = options
+        self._ids = chunk_ids
+        self._total = total
+        self._lock = Lock()
+        self._done = 0
+        self._failed = 0
+        self._running: tuple[int, ...] = ()
+        self._results: dict[str, WorkerResult] = {}
+        self.completed: list[int] = []
+        self.warnings: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        """One event of the run."""
+        name = event["event"]
+        if name == "node_finished":
+            self._node_finished(str(event["node"]), str(event["status"]))
+        elif name == "progress":
+            names = event["running"]
+            self._running = tuple(self._ids[n] for n in names if n in self._ids) if isinstance(names, list) else ()
+            self._progress()
+        elif name == "plan":
+            self._progress()
+        elif name == "warning":
+            self.warn(str(event["message"]))
+
+    def _node_finished(self, node: str, status: str) -> None:
+        if status == "failed":
+            self._failed += 1
+        elif status != "skipped":
+            self._done += 1
+            result = self._results.pop(node, None)
+            if node in self._ids:
+                chunk = self._ids[node]
+                self.completed.append(chunk)
+                found = result or WorkerResult(0, reason="found in the cache")
+                self._call("on_chunk_complete", self._options.on_chunk_complete, chunk, found)
+        self._progress()
+
+    def _progress(self) -> None:
+        progress = JobProgress(self._done, self._total, self._failed, self._running)
+        self._call("on_progress", self._options.on_progress, progress)
+
+    def of_adapter(self, node: str) -> tuple[Callable[[str], None] | None, Callable[[str], None] | None]:
+        """What to call with a node's output as it comes: stdout, stderr."""
+        chunk = self._ids.get(node)
+        if chunk is None:
+            return None, None
+        out, err = self._options.on_chunk_stdout, self._options.on_chunk_stderr
+        return (
+            None if out is None else partial(self._call, "on_chunk_stdout", out, chunk),
+            None if err is None else partial(self._call, "on_chunk_stderr", err, chunk),
+        )
+
+    def attempted(self, node: str, result: WorkerResult) -> None:
+        """An attempt at a node ended, for now unchecked."""
+        self._results[node] = result
+
+    def warn(self, text: str) -> None:
+        """Something that is no failure, but must not go unsaid."""
+        with self._lock:
+            if len(self.warnings) < _MOST_WARNINGS:
+                self.warnings.append(text)
+        if self._options.on_warning is not None:
+            try:
+                self._options.on_warning(text)
+            except Exception:  # noqa: BLE001, S110 - whom should we tell?
+                pass
+
+    def _call(self, name: str, callback: Callable[..., None] | None, *given: Any) -> None:
+        """Somebody else's code. What it raises is told, and changes nothing."""
+        if callback is None:
+            return
+        try:
+            callback(*given)
+        except Exception as error:  # noqa: BLE001 - whatever it raises
+            self.warn(f"{name} raised {type(error).__name__}: {error}")
+
+
+class CallingAdapter:
+    """A WorkerAdapter in front of a program's own: hands it what belongs to the chunk, tells what it prints, and keeps what
+    is wrong with the adapter apart from what is wrong with the command."""
+
+    def __init__(self, adapter: WorkerAdapter, calls: Calls, meta: Mapping[str, Any], ids: Mapping[str, int]) -> None:
+        self._adapter = adapter
+        self._calls = calls
+        self._meta = meta
+        self._ids = ids
+        self.capabilities: Capabilities = getattr(adapter, "capabilities", None) or Capabilities()
+
+    def execute(self, job: WorkerJob) -> WorkerResult:
+        """See WorkerAdapter."""
+        node = str(job.meta.get("node", ""))
+        out, err = self._calls.of_adapter(node)
+        chunk = {"chunkId": self._ids[node]} if node in self._ids else {}
+        streams = not self.capabilities.remote
+        asked = replace(
+            job,
+            meta={**self._meta, **chunk, **job.meta},
+            on_stdout=out if streams else None,
+            on_stderr=err if streams else None,
+        )
+        result = self._checked(asked)
+        if not streams:
+            for tell, text in ((out, result.stdout), (err, result.stderr)):
+                if tell is not None and text:
+                    tell(text)
+        self._calls.attempted(node, result)
+        return result
+
+    def _checked(self, job: WorkerJob) -> WorkerResult:
+        name = type(self._adapter).__name__
+        try:
+            result = self._adapter.execute(job)
+        except HeliosPipeError:
+            raise
+        except (ConnectionError, TimeoutError) as error:
+            raise TransientAdapterError(f"{name}: {type(error).__name__}: {error}") from error
+        except Exception as error:
+            raise AdapterError(f"{name} raised {type(error).__name__}: {error}") from error
+        if not isinstance(result, WorkerResult):
+            raise TransientAdapterError(f"{name} gave {type(result).__name__}, expected a WorkerResult")
+        _keep_log(job, result)
+        return result
+
+
+def _keep_log(job: WorkerJob, result: WorkerResult) -> None:
+    """An adapter that knows nothing of logs has its output kept all the same."""
+    text = result.stdout + result.stderr
+    if job.log is None or not text or job.log.exists():
+        return
+    try:
+        job.log.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        pass  # the tails are in the journal
