@@ -18,7 +18,9 @@ def command(job: Path, output: Path | None, keep_merge: bool, force: bool) -> in
     """Write the manifest that does what JOB (`helios render --emit-job JOB`) asks for, with comments on what to change."""
     from helios_pipe.pipeline.exporting import imported
 
-    text = imported(job, output, keep_merge=keep_merge)
+    text, warnings = imported(job, output, keep_merge=keep_merge)
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
     if output is None:
         click.echo(text, nl=False)
         return 0

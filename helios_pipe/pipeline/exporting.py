@@ -18,9 +18,10 @@ from helios_pipe.manifest.write import manifest_text
 from helios_pipe.pipeline.request import Request
 
 
-def imported(path: Path, target: Path | None, *, keep_merge: bool = False) -> str:
-    """The text of the manifest that the job file at `path` amounts to, to be written to `target`. Raises ManifestError;
-    UsageError where the file is no job file, or the manifest would stand where its paths mean something else."""
+def imported(path: Path, target: Path | None, *, keep_merge: bool = False) -> tuple[str, tuple[str, ...]]:
+    """The text of the manifest that the job file at `path` amounts to, to be written to `target`, and warnings of what is not
+    followed. Raises ManifestError; UsageError where the file is no job file, or the manifest would stand where its paths mean
+    something else."""
     manifest = load_manifest(path, keep_merge=keep_merge)
     if manifest.jobs[0].where:  # a job that a manifest declares has a place there
         raise UsageError(f"{path} is a manifest already, expected a job file (`helios render --emit-job`)")
@@ -29,7 +30,7 @@ def imported(path: Path, target: Path | None, *, keep_merge: bool = False) -> st
             f"{target} is not beside {path}",
             hint=f"Its commands name files relative to the job's folder: write {manifest.root / target.name}.",
         )
-    return manifest_text(_without(manifest, target), path.name, _scene(manifest))
+    return manifest_text(_without(manifest, target), path.name, _scene(manifest)), manifest.warnings
 
 
 def exported(request: Request, size: tuple[int, int] | None = None) -> tuple[JobSpec, list[str]]:

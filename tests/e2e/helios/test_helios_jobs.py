@@ -154,6 +154,14 @@ def test_an_import_goes_beside_its_job_and_over_nothing(scene: Any) -> None:
     assert "render.yaml is a manifest already" in again.stderr
 
 
+def test_what_an_import_does_not_follow_is_told(scene: Any) -> None:
+    scene.emit()
+    scene.replace("job.json", "helios merge out.mp4", "helios merge --quality 20 out.mp4")
+    done = scene.helios("import", "job.json")
+    assert done.exit_code == 0
+    assert "mergeCommand: --quality is not followed: chunks are joined without encoding them again" in done.stderr
+
+
 def test_uneven_chunks_stand_by_themselves(scene: Any) -> None:
     scene.emit()
     job = json.loads(scene.path("job.json").read_text())
@@ -264,7 +272,7 @@ def test_any_command_survives_the_import(tmp_path_factory: pytest.TempPathFactor
     from helios_pipe.pipeline.exporting import imported
 
     meant = load_manifest(folder / "job.json").jobs[0]
-    (folder / "render.yaml").write_text(imported(folder / "job.json", folder / "render.yaml"))
+    (folder / "render.yaml").write_text(imported(folder / "job.json", folder / "render.yaml")[0])
     rule = load_manifest(folder / "render.yaml").jobs[0].chunk
     assert rule is not None, shlex.join(words)
     assert rule.command == meant.chunks[0].command
