@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from helios_pipe.adapters.calls import Calls, CancelledCallError
+from helios_pipe.adapters.descriptors import make_room
 from helios_pipe.adapters.lambda_errors import function_error, translated
 from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResult
 from helios_pipe.worker.wire import chunk_of, read_lambda_reply, request_body
@@ -107,6 +108,7 @@ def _connect(config: LambdaConfig) -> Any:
     import boto3
     from botocore.config import Config
 
+    make_room(config.concurrency)
     options = Config(
         connect_timeout=10,
         read_timeout=LONGEST_S + 10,

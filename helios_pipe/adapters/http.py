@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from helios_pipe.adapters.calls import Calls, CancelledCallError
+from helios_pipe.adapters.descriptors import make_room
 from helios_pipe.errors import AdapterError, ThrottledError, TransientAdapterError
 from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResult
 from helios_pipe.worker.wire import chunk_of, read_http_reply, request_body
@@ -146,6 +147,7 @@ def _connect(concurrency: int) -> Session:
     import requests
     from requests.adapters import HTTPAdapter
 
+    make_room(concurrency)
     session = requests.Session()
     session.auth = _as_it_is  # or a login in ~/.netrc would take the token's place
     for scheme in ("http://", "https://"):
