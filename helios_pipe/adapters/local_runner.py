@@ -19,6 +19,7 @@ from helios_pipe.errors import (
     OutputError,
     StaleInputError,
     ToolError,
+    UnusableError,
 )
 from helios_pipe.ports import FailureClass, Outcome, WorkerAdapter, WorkerJob, WorkerResult
 from helios_pipe.worker.environment import command_environment, secret_values
@@ -103,6 +104,8 @@ class LocalRunner:
             adopt = self._blobs.adopt_folder if action.output.folder else self._blobs.adopt
             blob = adopt(workspace.output)
         except StaleInputError as error:
+            if action.workspace == "project" or attempt > 1:  # not a copy of ours that can be made again
+                return Outcome(failure=FailureClass.FATAL, reason=str(error), stale=True, **common)  # type: ignore[arg-type]
             return Outcome(failure=FailureClass.INFRASTRUCTURE, reason=str(error), **common)  # type: ignore[arg-type]
         except OutputError as error:
             return Outcome(failure=FailureClass.COMMAND, reason=str(error), **common)  # type: ignore[arg-type]
@@ -125,7 +128,10 @@ class LocalRunner:
 
     def _keep(self, action: Action, workspace: Workspace, outcome: Outcome) -> Outcome:
         argv = workspace.real_argv(action)
-        folder = workspace.keep(self._kept / action.node)
+        try:
+            folder = workspace.keep(self._kept / action.node)
+        except UnusableError:
+            return outcome  # why the command failed is the news, not that nobody can look at its folder
         repeat = f"cd {shlex.quote(str(folder))} && {_environment_prefix(action)}{shlex.join(argv)}"
         return Outcome(
             failure=outcome.failure, reason=outcome.reason, exit_code=outcome.exit_code, tail=outcome.tail,

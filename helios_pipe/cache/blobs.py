@@ -12,7 +12,7 @@ from typing import NamedTuple
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.digest import Digest, digest_bytes, digest_file
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
-from helios_pipe.transfer import copy_file
+from helios_pipe.transfer import copy_file, write_failed
 
 
 class Mark(NamedTuple):
@@ -86,7 +86,8 @@ class Blobs:
             with open(temp, "wb") as file:
                 file.write(data)
         except OSError as error:
-            raise StoreError(f"a blob cannot be written to {temp}: {error}") from error
+            _unlink(temp)
+            raise write_failed(f"a blob cannot be written to {temp}", temp, error, len(data)) from error
         return Blob(digest, self._move_in(temp, digest))
 
     def temp_path(self) -> str:
@@ -94,7 +95,7 @@ class Blobs:
         try:
             self._temp.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{self._temp} cannot be made: {error}") from error
+            raise write_failed(f"{self._temp} cannot be made", self._temp, error) from error
         return f"{self._temp}{os.sep}{os.getpid()}-{next(self._serial)}-{os.urandom(4).hex()}"
 
     def tree(self, digest: Digest) -> Tree:
@@ -158,7 +159,7 @@ class Blobs:
                 raise BlobMissingError(f"blob {digest} is not in {self.folder}") from error
             raise StoreError(f"{target} cannot be written: {error}") from error
         except OSError as error:
-            raise StoreError(f"{target} cannot be written: {error}") from error
+            raise write_failed(f"{target} cannot be written", target, error, _size(self.path(digest))) from error
         if found != digest:
             os.unlink(target)
             self.discard(digest)
@@ -181,7 +182,7 @@ class Blobs:
         except OSError as error:
             if error.errno == 18:  # EXDEV: another file system; copy, then try again from here
                 return self._move_in(self._copied_here(source), digest)
-            raise StoreError(f"{source} cannot be stored as {target}: {error}") from error
+            raise write_failed(f"{source} cannot be stored as {target}", target, error) from error
         return Mark(stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
     def _copied_here(self, source: str) -> str:
@@ -190,7 +191,7 @@ class Blobs:
             copy_file(source, temp)
             os.unlink(source)
         except OSError as error:
-            raise StoreError(f"{source} cannot be copied to {temp}: {error}") from error
+            raise write_failed(f"{source} cannot be copied to {temp}", temp, error, _size(source)) from error
         return temp
 
     def sweep(self, older_than_s: float, now: float) -> None:
@@ -214,6 +215,20 @@ def _files_below(folder: str) -> list[str]:
             )
         found += _files_below(entry.path) if entry.is_dir() else [entry.path]
     return found
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return None
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def _sync(path: str) -> None:

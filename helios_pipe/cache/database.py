@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helios_pipe.errors import StoreError
+from helios_pipe.errors import DiskFullError, StoreError
+from helios_pipe.transfer import MAKE_ROOM, missing_room
 
 FILE_NAME = "index.v1.sqlite"
 _NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
 )
 _BUSY_MS = 60_000
+_PAGE = 4096
+"""The least that SQLite writes."""
 _SCHEMA = 3
 """Counted up when a table is added: older programs go on working with what they know."""
 
@@ -76,7 +79,17 @@ class Database:
             self.connection = sqlite3.connect(folder / FILE_NAME, timeout=_BUSY_MS / 1000, isolation_level=None)
             self._prepare(durable=durable)
             _keep_out_of_git(folder)
-        except (OSError, sqlite3.Error) as error:
+        except FileExistsError as error:
+            raise StoreError(
+                f"the cache folder {folder} is no folder", hint="Move it away, or give another one with --cache-dir."
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"the cache's database {folder / FILE_NAME} cannot be used: {error}",
+                hint="Move that file away: the blobs stay, and what it knew of them is made again. Or give another cache "
+                "folder with --cache-dir.",
+            ) from error
+        except OSError as error:
             raise StoreError(
                 f"the cache folder {folder} cannot be used: {error}",
                 hint="Give another one with --cache-dir or HELIOS_PIPE_CACHE_DIR.",
@@ -104,13 +117,27 @@ class Database:
             try:
                 yield self.connection
             except BaseException:
-                self.connection.execute("ROLLBACK")
+                self._roll_back()
                 raise
             self.connection.execute("COMMIT")
         except sqlite3.Error as error:
+            self._roll_back()
+            raise self._unwritten(error) from error
+
+    def _roll_back(self) -> None:
+        """A full disk or a bad one has ended the transaction already, or will not even let it be ended."""
+        try:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            raise StoreError(f"the cache's database {self.folder / FILE_NAME} cannot be written: {error}") from error
+        except sqlite3.Error:
+            pass
+
+    def _unwritten(self, error: sqlite3.Error) -> StoreError:
+        path = self.folder / FILE_NAME
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            text = missing_room(path, _PAGE)
+            return DiskFullError(f"the cache's database {path} cannot be written: {text}", hint=MAKE_ROOM)
+        return StoreError(f"the cache's database {path} cannot be written: {error}")
 
     def close(self) -> None:
         """Give the connection back. Idempotent."""

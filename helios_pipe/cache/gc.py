@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
+from helios_pipe.cache.generation import new_generation
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError
 
@@ -109,6 +110,8 @@ class Collector:
             return []
 
     def _forget(self, going: Sequence[Kept]) -> None:
+        if going:
+            new_generation(self._database.folder)
         with self._database.transaction() as connection:
             keys = [(result.key,) for result in going]
             connection.executemany("DELETE FROM results WHERE key = ?", keys)

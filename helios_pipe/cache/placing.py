@@ -9,6 +9,7 @@ from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.results import Memory
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import StoreError
+from helios_pipe.transfer import write_failed
 
 TEMP_SUFFIX = ".helios-tmp"
 
@@ -56,7 +57,7 @@ class Placer:
                     fresh.append((path, digest))
                 size += os.lstat(path).st_size
             except OSError as error:
-                raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+                raise write_failed(f"{path} cannot be written", path, error) from error
         self._memory.note_placed(fresh)
         return size
 

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
+from helios_pipe.cache.generation import new_generation
 from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.digest import Digest
+from helios_pipe.errors import StoreError
 
 _COLUMNS = (
     "key, node, kind, digest, folder, size, mtime_ns, inode, family, start, frames, step, "
@@ -87,6 +89,12 @@ class Results:
         self._blobs = blobs
         self._intact: dict[Digest, bool] = {}
 
+    def _move_on(self) -> None:
+        try:
+            new_generation(self._database.folder)
+        except OSError as error:
+            raise StoreError(f"{self._database.folder} cannot be written: {error.strerror}") from error
+
     def find(self, keys: Sequence[str]) -> dict[str, Result]:
         """The results under `keys` whose blobs are there. A blob that is missing or damaged makes its result no hit; it
         stays for `damaged` to tell."""
@@ -121,6 +129,8 @@ class Results:
         """Write it all in one transaction. Where another result stands under a key, that one is kept unless `replace`;
         returned are those whose bytes differ, with the digest that was there: such a node is not deterministic."""
         differ: list[tuple[Result, Digest]] = []
+        if commit.replace and commit.results:
+            self._move_on()
         with self._database.transaction() as connection:
             for result in commit.results:
                 row = connection.execute("SELECT digest, size FROM results WHERE key = ?", (result.key,)).fetchone()
@@ -149,6 +159,15 @@ class Results:
         )
         return [row[0] for row in self._database.connection.execute(query, (job, f"{name}/", f"{name}0"))]
 
+    def sizes(self, job: str, name: str) -> tuple[int, int]:
+        """How many chunks of the manifest's job `name` were made when they were last made, and their bytes together."""
+        query = (
+            "SELECT count(*), coalesce(sum(results.size), 0) FROM last JOIN results ON results.key = last.key"
+            " WHERE last.job = ? AND last.node > ? AND last.node < ? AND results.kind = 'chunk' AND NOT results.folder"
+        )
+        count, size = self._database.connection.execute(query, (job, f"{name}/", f"{name}0")).fetchone()
+        return int(count), int(size)
+
     def preimage(self, key: str) -> bytes | None:
         """The canonical JSON that `key` is the digest of, where it was stored."""
         row = self._database.connection.execute("SELECT data FROM preimages WHERE key = ?", (key,)).fetchone()
@@ -168,6 +187,7 @@ class Results:
 
     def forget(self, digests: Iterable[Digest]) -> None:
         """Drop the results whose blob is one of `digests`, which were found missing or damaged."""
+        self._move_on()
         with self._database.transaction() as connection:
             connection.executemany("DELETE FROM results WHERE digest = ?", [(digest,) for digest in digests])
 

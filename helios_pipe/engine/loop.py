@@ -127,6 +127,11 @@ class Loop:
         for task in tasks:
             if task.twin is not None and task.state is State.WAITING:
                 self._follow(task, task.twin)
+        last = self._reasons.last
+        lost = [t.name for t in tasks if t.state is State.READY and not t.forced and last.get(t.name) == t.key]
+        if lost:
+            shown = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+            self._ledger.warn(f"missing or damaged in the cache, made again: {shown}")
         if found:
             self._resolver.note_cutoff(found, self._by_name)
         for task in found:

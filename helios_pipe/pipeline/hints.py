@@ -1,4 +1,5 @@
-"""What a failed command may have missed: files that are in the project, are named in its output, and were not declared."""
+"""What a failed command may have missed: files that are in the project, are named in its output, and were not declared;
+room on the disk."""
 
 from __future__ import annotations
 
@@ -6,9 +7,13 @@ import os
 import re
 from pathlib import Path
 
+from helios_pipe.transfer import MAKE_ROOM, free_bytes
+
 _WORD = re.compile(r"[^\s'\"`:,;()\[\]{}<>|=]+")
 _MOST_WORDS = 4000
 _MOST_HINTS = 3
+_LEAST_ROOM = 64 << 10
+"""With less room than this, no command can be expected to do its work."""
 
 
 def undeclared_inputs(tail: str, root: Path, declared: set[str]) -> tuple[str, ...]:
@@ -23,3 +28,21 @@ def undeclared_inputs(tail: str, root: Path, declared: set[str]) -> tuple[str, .
                 f"{name} is in the project but not declared, so the command cannot see it: declare it under inputs"
             )
     return tuple(dict.fromkeys(found))[:_MOST_HINTS]
+
+
+def full_disk(cache: Path, job: str, made: tuple[int, int], open_chunks: int) -> str | None:
+    """A sentence for a disk that has no room for one more chunk; None where there is room, as far as anybody knows. `made`
+    are chunks of the job and their bytes together, `open_chunks` those that are still to be made."""
+    free = free_bytes(cache)
+    count, size = made
+    usual = size // count if count else 0
+    if free >= max(usual, _LEAST_ROOM):
+        return None
+    text = f"the disk that holds {cache} is full: {free:,} bytes free"
+    if count:
+        wanted = usual * open_chunks
+        text += (
+            f"; {open_chunks} chunk{'s' if open_chunks != 1 else ''} of {job} are still to be made, about {usual:,} bytes each: "
+            f"about {max(usual - free, wanted - free, 1):,} bytes are missing"
+        )
+    return f"{text}. {MAKE_ROOM}"

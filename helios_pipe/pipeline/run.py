@@ -110,10 +110,7 @@ class _Run:
         session.fetches = True
         resolver = session.resolver  # asks the tools first: a missing one ends it before anything is written
         ledger = Ledger(session.works, session.reasons, self.listener, time.monotonic, 0.5)
-        self.entry = self.journal.begin(
-            session.job_id, session.manifest.path, session.manifest.name, session.request.describe(), ledger.total,
-            time.time(), self.waited,
-        )  # fmt: skip
+        self.entry = self._begin(ledger.total)
         settler = Settler(
             session.job_id, self.entry.run, str(session.root), session.results, resolver, session.tools.changed
         )
@@ -136,6 +133,13 @@ class _Run:
             record.append(loop.run())
             self._push()
         return record[0]
+
+    def _begin(self, total: int) -> Entry:
+        session = self.session
+        return self.journal.begin(
+            session.job_id, session.manifest.path, session.manifest.name, session.request.describe(), total,
+            time.time(), self.waited,
+        )  # fmt: skip
 
     def _push(self) -> None:
         """Give what was made to others, where the manifest says so."""

@@ -73,7 +73,7 @@ def _select(graph: Graph, manifest: Manifest, request: Request) -> Graph:
         names += found
     selected = graph.select(tuple(names))
     if request.adapter is not None and request.adapter != "local" and request.adapter not in manifest.adapters:
-        adapters = ["local", *manifest.adapters]
+        adapters = list(dict.fromkeys(("local", *manifest.adapters)))
         raise UsageError(f"there is no adapter {request.adapter!r}{_nearest(request.adapter, adapters)}")
     return selected if request.stitch else selected.without_stitches()
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from helios_pipe.cache import stamp
+from helios_pipe.cache.generation import generation_file
 from helios_pipe.cache.sources import is_racy
 from helios_pipe.engine.options import RunState, Summary
 from helios_pipe.pipeline.session import Session
@@ -36,9 +37,14 @@ def write_stamp(
         present += placed or [None]
         present += session.memory.placed_as(str(proof_path(Path(path))))
     present += [stamp.signature(path) for path in (*_shards(session), *_unplaced(session))]
+    absent = list(session.tools.absent)
+    mark = os.path.abspath(generation_file(session.cache))
+    if os.path.exists(mark):
+        present.append(stamp.signature(mark))
+    else:
+        absent.append(mark)
     if all(s is not None for s in present):
-        known = [s for s in present if s is not None]
-        stamp.write(str(session.cache), request, __version__, known, session.tools.absent, note)
+        stamp.write(str(session.cache), request, __version__, [s for s in present if s is not None], absent, note)
 
 
 def _shards(session: Session) -> list[str]:

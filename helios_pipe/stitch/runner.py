@@ -74,6 +74,9 @@ class JoinRunner:
 
     def _collect(self, step: Join) -> Blob:
         settings = dict(step.settings)
+        for part in step.parts:  # their bytes are not touched here, so this is where they are proved
+            if not self._blobs.intact(part.digest, folder=part.folder):
+                raise BlobDamagedError(f"the result of {part.node} in the cache is missing or damaged")
         parts = [(part, self._blobs.tree(part.digest) if part.folder else None) for part in step.parts]
         sizes = {part.digest: self._size(part) for part in step.parts if not part.folder}
         tree = collect_trees(parts, sizes, by_chunk=settings["numbering"] == "chunk")

@@ -8,19 +8,17 @@ from collections.abc import Mapping, Sequence
 from helios_pipe.action.model import Entry, Part, Tree
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
+from helios_pipe.media.probe import is_image
 
 _NUMBER = re.compile(r"(\d+)(?=\D*$)")
 
 
 def collect_trees(parts: Sequence[tuple[Part, Tree | None]], sizes: Mapping[Digest, int], *, by_chunk: bool) -> Tree:
     """One folder of all that the parts hold. Folders of numbered files are gathered by frame number: by the numbers in
-    their names, or, `by_chunk`, counted on from the first frame of each chunk. Plain files are put side by side under
-    their chunk's ordinal. Raises StitchError naming holes and duplicates."""
-    if all(tree is None for _, tree in parts):
-        return Tree.of(
-            Entry(f"{ordinal:04d}/{part.name}", part.digest, sizes[part.digest])
-            for ordinal, (part, _) in enumerate(parts)
-        )
+    their names, or, `by_chunk`, counted on from the first frame of each chunk. Where there are no images, all files are put
+    side by side under their chunk's ordinal. Raises StitchError naming holes and duplicates."""
+    if not any(tree is not None and any(is_image(entry.path) for entry in tree.entries) for _, tree in parts):
+        return _side_by_side(parts, sizes)
     found: dict[str, tuple[str, Entry]] = {}
     for part, tree in parts:
         for entry in (
@@ -36,6 +34,14 @@ def collect_trees(parts: Sequence[tuple[Part, Tree | None]], sizes: Mapping[Dige
             found[entry.path] = (part.node, entry)
     _no_holes(parts, found)
     return Tree.of(entry for _, entry in found.values())
+
+
+def _side_by_side(parts: Sequence[tuple[Part, Tree | None]], sizes: Mapping[Digest, int]) -> Tree:
+    found: list[Entry] = []
+    for ordinal, (part, tree) in enumerate(parts):
+        files = tree.entries if tree is not None else (Entry(part.name, part.digest, sizes[part.digest]),)
+        found += [Entry(f"{ordinal:04d}/{e.path}", e.digest, e.size, e.executable) for e in files]
+    return Tree.of(found)
 
 
 def frame_number(name: str) -> int | None:

@@ -188,3 +188,53 @@ def test_a_wrong_call_has_a_summary_too(project: Project, words: list[str]) -> N
     run = project.helios("run", "render.yaml", "--json", *words)
     assert run.exit_code == 2
     assert run.summary["state"] == "failed"
+
+
+FILM = """\
+version: 1
+jobs:
+  a:
+    frames: 0-3
+    chunk: {size: 2, command: [%s, "{chunk.start}", "{output}"], output: a.txt}
+    stitch: {command: [sh, -c, 'o=$0; cat "$@" > "$o"', "{output}", "{inputs}"], output: film.txt}
+"""
+
+
+def test_chunks_that_were_forced_without_the_stitch_are_joined_by_the_next_run(project: Project, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text('#!/bin/sh\necho "one $1" > "$2"\n')
+    program.chmod(0o755)
+    project.write("render.yaml", FILM % program)
+    project.run()
+    project.run()
+    program.write_text('#!/bin/sh\necho "two $1" > "$2"\n')
+    project.run("-f", "--no-stitch")
+    assert project.run().nodes("executed") == ["a/stitch"]
+    assert project.path("film.txt").read_text() == "two 0\ntwo 2\n"
+
+
+def test_a_stamp_with_a_wrong_bit_is_no_stamp(project: Project) -> None:
+    project.write("render.yaml", SLOW % "made")
+    project.run()
+    project.run()
+    for stamp in project.path(".helios/stamps").iterdir():
+        data = bytearray(stamp.read_bytes())
+        for at in range(0, len(data), 37):
+            broken = bytearray(data)
+            broken[at] ^= 0x55
+            stamp.write_bytes(broken)
+    run = project.run()
+    assert run.summary["executed"] == 0
+    assert any(event["event"] == "plan" for event in run.events), "answered from a broken stamp"
+
+
+def test_a_command_that_edits_its_input_in_the_project_runs_once(project: Project) -> None:
+    project.write("look.txt", "look\n")
+    project.write(
+        "render.yaml",
+        "version: 1\njobs:\n  a: {inputs: [look.txt], workspace: project, output: o.txt,\n"
+        "    command: [sh, -c, 'echo edited >> look.txt; echo x > \"$0\"', \"{output}\"]}\n",
+    )
+    run = project.helios("run", "render.yaml", "--json")
+    assert run.exit_code == 1
+    assert project.path("look.txt").read_text() == "look\nedited\n"
