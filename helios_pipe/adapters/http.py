@@ -19,7 +19,7 @@ from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResul
 from helios_pipe.worker.wire import chunk_of, read_http_reply, request_body
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response, Session
+    from requests import Response, Session
 
 LONGEST_S = 3600.0
 """How long an answer may take; Cloud Run's longest request."""
@@ -115,7 +115,7 @@ class HttpAdapter:
     def _session(self) -> Session:
         with self._lock:
             if self._made is None:
-                self._made = _connect(self.config.concurrency)
+                self._made = _connect(self.config.url, self.config.concurrency)
             return self._made
 
 
@@ -143,17 +143,17 @@ def _bounded(response: Response) -> bytes:
     return bytes(data)
 
 
-def _connect(concurrency: int) -> Session:
+def _connect(url: str, concurrency: int) -> Session:
     import requests
     from requests.adapters import HTTPAdapter
 
     make_room(concurrency)
     session = requests.Session()
-    session.auth = _as_it_is  # or a login in ~/.netrc would take the token's place
+    # The environment's proxies and certificates are looked up once: for each request it takes as long as all the rest.
+    around = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies.update(around["proxies"])
+    session.verify = around["verify"]
+    session.trust_env = False  # a login in ~/.netrc must not take the token's place, either
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=concurrency))
     return session
-
-
-def _as_it_is(request: PreparedRequest) -> PreparedRequest:
-    return request

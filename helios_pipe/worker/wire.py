@@ -161,7 +161,7 @@ def read_body(status: int, body: Mapping[str, Any]) -> WorkerResult:
         artifacts=tuple(_read_artifact(item) for item in _list(body, "artifacts")),
         log=_read_artifact(body["log"]) if body.get("log") else None,
         lacking=_lacking(body),
-        tools={str(k): str(v) for k, v in body["tools"].items()} if isinstance(body.get("tools"), dict) else {},
+        tools=_tools(body),
         memory_mb=_whole(body.get("memoryMb")),
     )
 
@@ -197,6 +197,13 @@ def _lacking(body: Mapping[str, Any]) -> tuple[Digest, ...]:
 def _list(body: Mapping[str, Any], name: str) -> list[Any]:
     found = body.get(name)
     return found if isinstance(found, list) else []
+
+
+def _tools(body: Mapping[str, Any]) -> dict[str, str]:
+    """What the worker's programs say of themselves, the worker among them."""
+    given = body.get("tools")
+    tools = {str(name): str(line) for name, line in given.items()} if isinstance(given, dict) else {}
+    return {**tools, "helios-pipe": str(body["worker"])} if "worker" in body else tools
 
 
 def _whole(value: object) -> int | None:

@@ -17,6 +17,7 @@ from helios_pipe.errors import (
     TransientStoreError,
 )
 from helios_pipe.ports import Artifact, FailureClass, WorkerJob, WorkerResult
+from helios_pipe.version import __version__
 from helios_pipe.worker.wire import (
     chunk_of,
     error_reply,
@@ -149,7 +150,8 @@ def test_what_we_add_survives_the_wire() -> None:
     for stdout, read in (("output", _by_lambda), ("stdout", _by_http)):
         back = read(*result_reply(result, stdout, 512))
         assert back.artifacts == result.artifacts
-        assert (back.log, back.tools, back.duration_ms, back.memory_mb) == (result.log, result.tools, 1234, 512)
+        assert back.tools == {"ffmpeg": "ffmpeg version 7", "helios-pipe": __version__}
+        assert (back.log, back.duration_ms, back.memory_mb) == (result.log, 1234, 512)
 
 
 def _by_lambda(status: int, body: dict[str, Any]) -> WorkerResult:
