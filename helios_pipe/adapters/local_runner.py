@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event
 
-from helios_pipe.action.model import Action, Join, Step
+from helios_pipe.action.model import Action, Join, Step, ToolMark
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.digest import Digest
 from helios_pipe.errors import (
@@ -60,7 +60,7 @@ class LocalRunner:
         if isinstance(step, Join):
             raise TypeError(f"{step.node} is a join, not a command")
         try:
-            self._tools.check(mark for mark in step.tools if mark.pinned)
+            self._tools.check_pins(mark for mark in step.tools if mark.pinned and _uses(step, mark))
         except ToolError as error:
             return Outcome(failure=FailureClass.FATAL, reason=str(error))
         try:
@@ -137,6 +137,11 @@ class LocalRunner:
             failure=outcome.failure, reason=outcome.reason, exit_code=outcome.exit_code, tail=outcome.tail,
             log=outcome.log, duration_s=outcome.duration_s, memory_mb=outcome.memory_mb, kept=folder, repeat=repeat,
         )  # fmt: skip
+
+
+def _uses(action: Action, mark: ToolMark) -> bool:
+    """Whether a command speaks of a tool: each one is declared for all commands, wherever they run."""
+    return any(mark.name in word for word in action.argv)
 
 
 def _environment_prefix(action: Action) -> str:

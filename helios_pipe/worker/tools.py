@@ -27,9 +27,21 @@ class WorkerTools:
         """What each tool says of itself. Raises ToolError, naming both versions, where one is not what was planned with."""
         return {mark.name: self._check(mark) for mark in marks}
 
+    def check_pins(self, marks: Iterable[ToolMark]) -> None:
+        """For the machine that plans: raises ToolError where a program contradicts its pin. One that is not here, or says
+        nothing of its version, contradicts nothing."""
+        for mark in marks:
+            try:
+                line = self._line(mark, by_bytes=False)
+            except ToolError:
+                continue
+            self._compare(mark, line)
+
     def _check(self, mark: ToolMark) -> str:
         by_bytes = mark.text.startswith(_BY_BYTES) and not mark.pinned
-        line = self._line(mark, by_bytes=by_bytes)
+        return self._compare(mark, self._line(mark, by_bytes=by_bytes))
+
+    def _compare(self, mark: ToolMark, line: str) -> str:
         if mark.text in line if mark.pinned else mark.text == line:
             return line
         if mark.pinned:
