@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -25,11 +26,12 @@ def main() -> None:
     parser.add_argument("--browser", required=True)
     parser.add_argument("output", type=Path)
     options = parser.parse_args()
-    # Remotion takes a dot anywhere in the output's path for a file's suffix, and refuses; so the pictures go by way of /tmp.
+    # Remotion takes a dot anywhere in the output's path for a file's suffix, and refuses; and the browser binds a socket in
+    # TMPDIR, whose path may have 107 bytes. A workspace has the one and may exceed the other, so both go by way of /tmp.
     with TemporaryDirectory(dir="/tmp", prefix="remotion-") as scratch:
         words = ["npx", "--no-install", "remotion", "render", "src/index.jsx", options.composition, f"{scratch}/frames"]
         words += [f"--frames={options.start}-{options.end}", f"--browser-executable={options.browser}", *FLAGS]
-        subprocess.run(words, check=True)
+        subprocess.run(words, check=True, env={**os.environ, "TMPDIR": scratch})
         shutil.copytree(f"{scratch}/frames", options.output, dirs_exist_ok=True)
 
 
