@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import OutputError, StitchError
 from helios_pipe.media.container import open_media
+from helios_pipe.media.mp4index import read_sample_table
 from helios_pipe.stitch.framing import length_bytes, picture_units
-from helios_pipe.stitch.muxers import STARTS_AT_ZERO, SUFFIXES
+from helios_pipe.stitch.inplace import check_index, compare_in_place, wrong
+from helios_pipe.stitch.muxers import BOXED, STARTS_AT_ZERO, SUFFIXES
 from helios_pipe.stitch.packets import FileDigests, RunDigest
+from helios_pipe.stitch.preflight import INDEX_FROM
 from helios_pipe.stitch.source import packets_of
 from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
 
@@ -25,8 +28,6 @@ if TYPE_CHECKING:
 
 STORES_DTS = frozenset({"mp4", "mov", "mpegts"})
 """Muxers that keep decode times; elsewhere the reader makes them up."""
-_LARGE = 1 << 20
-"""From this size on a chunk is read again and compared byte by byte, which is sooner done than hashing what was written."""
 
 
 def postcheck(path: Path, muxer: str, plan: Plan, digests: Sequence[Digest]) -> tuple[Digest, list[Digest]]:
@@ -37,8 +38,8 @@ def postcheck(path: Path, muxer: str, plan: Plan, digests: Sequence[Digest]) -> 
     """
     with FileDigests([path]) as whole:
         try:
-            with open_media(path, name=f"output{SUFFIXES[muxer]}", quick=muxer in ("mp4", "mov")) as container:
-                packets = _check(container, muxer, plan, digests)
+            with open_media(path, name=f"output{SUFFIXES[muxer]}", quick=muxer in BOXED) as container:
+                packets = _check(path, container, muxer, plan, digests)
         except OutputError as error:
             raise StitchError(f"the join cannot be read back: {error.message}") from error
         digest = whole.result()[0]
@@ -46,26 +47,42 @@ def postcheck(path: Path, muxer: str, plan: Plan, digests: Sequence[Digest]) -> 
     return digest, packets
 
 
-def _wrong(what: str, found: object, expected: object) -> NoReturn:
-    raise StitchError(f"the join came out wrong: {what}: {found}, expected {expected}")
-
-
-def _check(container: InputContainer, muxer: str, plan: Plan, digests: Sequence[Digest]) -> list[Digest]:
+def _check(path: Path, container: InputContainer, muxer: str, plan: Plan, digests: Sequence[Digest]) -> list[Digest]:
     streams = container.streams
     expected = ["video", "audio"] if plan.sound else ["video"]
     if [stream.type for stream in streams] != expected:
-        _wrong("streams", ", ".join(stream.type for stream in streams), ", ".join(expected))
+        wrong("streams", ", ".join(stream.type for stream in streams), ", ".join(expected))
     stream = streams.video[0]
+    compare = _Comparison(plan, stream, muxer)
+    large = sum(chunk.mark[0] for chunk in plan.chunks) >= INDEX_FROM * len(plan.chunks)
+    if large and muxer in BOXED and plan.sound is None and not compare.respelled:
+        table = read_sample_table(path)
+        if table is not None:
+            check_index(table, stream, plan)
+            _check_times(stream, muxer, plan.clock, plan.frames)
+            compare_in_place(path, table, plan)
+            return list(digests)
+    found = _check_packets(container, stream, muxer, compare, plan, digests)
+    _check_times(stream, muxer, plan.clock, plan.frames)
+    return found
+
+
+def _check_packets(
+    container: InputContainer,
+    stream: VideoStream,
+    muxer: str,
+    compare: _Comparison,
+    plan: Plan,
+    digests: Sequence[Digest],
+) -> list[Digest]:
     reader = _Reader(stream, plan.clock, plan.frames, muxer)
     packets = reader.packets(container)
-    compare = _Comparison(plan, stream, muxer)
     found = [
         compare.run(islice(packets, chunk.frames), chunk, digest)
         for chunk, digest in zip(plan.chunks, digests, strict=True)
     ]
     for _ in packets:
-        _wrong("frames", f"more than {plan.frames}", plan.frames)
-    _check_times(stream, muxer, plan.clock, plan.frames)
+        wrong("frames", f"more than {plan.frames}", plan.frames)
     return found
 
 
@@ -86,13 +103,13 @@ class _Reader:
             if pts is None and not packet.size:
                 continue
             if pts is None or packet.is_corrupt:
-                _wrong("a packet", "damaged" if pts is not None else "without a time stamp", "a whole one")
+                wrong("a packet", "damaged" if pts is not None else "without a time stamp", "a whole one")
             if walk is None:
                 walk = self._walk(pts)
             self._place(walk, pts)
             if self._has_dts:
                 if dts is None or (last_dts is not None and dts <= last_dts):
-                    _wrong(f"decode time of packet {walk.count - 1}", dts, f"more than {last_dts}")
+                    wrong(f"decode time of packet {walk.count - 1}", dts, f"more than {last_dts}")
                 last_dts = dts
             yield packet
         self._finish(walk)
@@ -106,15 +123,15 @@ class _Reader:
         try:
             walk.place(pts)
         except OffGridError as error:
-            _wrong("time", error, f"a frame each 1/{self._clock.fps} s")
+            wrong("time", error, f"a frame each 1/{self._clock.fps} s")
 
     def _finish(self, walk: FrameWalk | None) -> None:
         count = walk.count if walk else 0
         if count != self._total:
-            _wrong("frames", count, self._total)
+            wrong("frames", count, self._total)
         hole = walk.hole() if walk else None
         if hole is not None:
-            _wrong("frame", f"{hole} missing", "every frame")
+            wrong("frame", f"{hole} missing", "every frame")
 
 
 class _Comparison:
@@ -127,14 +144,14 @@ class _Comparison:
         self._written_length = length_bytes(self._codec, written.codec_context.extradata or b"")
         # MPEG-TS wants a delimiter before each picture, and gets it.
         delimited = muxer == "mpegts" and plan.demuxer != "mpegts"
-        self._respelled = self._codec in ("h264", "hevc") and (delimited or self._length != self._written_length)
+        self.respelled = self._codec in ("h264", "hevc") and (delimited or self._length != self._written_length)
         self._buffer = bytearray()
 
     def run(self, written: Iterator[Packet[VideoStream]], chunk: Checked, digest: Digest) -> Digest:
         """The chunk's stretch of the joined file must be the chunk's packets. Gives the stretch's digest. Raises StitchError."""
-        if self._respelled:
+        if self.respelled:
             return self._by_pictures(written, chunk)
-        if chunk.mark[0] < _LARGE:
+        if chunk.mark[0] < INDEX_FROM:
             self._by_digest(written, chunk, digest)
         else:
             self._by_bytes(written, chunk)
@@ -146,19 +163,19 @@ class _Comparison:
             run.add(packet)
         found = run.value()
         if found != digest:
-            _wrong(f"the packets of {chunk.piece.name}", f"sha256 {found}", digest)
+            wrong(f"the packets of {chunk.piece.name}", f"sha256 {found}", digest)
 
     def _by_bytes(self, written: Iterator[Packet[VideoStream]], chunk: Checked) -> None:
         for number, after, before in self._pairs(written, chunk):
             if not self._same_bytes(after, before):
-                _wrong(f"packet {number} of {chunk.piece.name}", f"other bytes ({after.size})", f"{before.size} bytes")
+                wrong(f"packet {number} of {chunk.piece.name}", f"other bytes ({after.size})", f"{before.size} bytes")
 
     def _by_pictures(self, written: Iterator[Packet[VideoStream]], chunk: Checked) -> Digest:
         run = RunDigest()
         for number, after, before in self._pairs(written, chunk):
             found = picture_units(self._codec, bytes(after), self._written_length)
             if not found or found != picture_units(self._codec, bytes(before), self._length):
-                _wrong(f"packet {number} of {chunk.piece.name}", "another picture", "the chunk's")
+                wrong(f"packet {number} of {chunk.piece.name}", "another picture", "the chunk's")
             run.add(after)
         return run.value()
 
@@ -168,7 +185,7 @@ class _Comparison:
         source = packets_of(chunk.piece, quick=self._quick)
         for number, (after, before) in enumerate(zip_longest(written, source)):
             if after is None or before is None:
-                _wrong(f"the packets of {chunk.piece.name}", number, chunk.frames)
+                wrong(f"the packets of {chunk.piece.name}", number, chunk.frames)
             yield number, after, before
 
     def _same_bytes(self, after: Packet[VideoStream], before: Packet[VideoStream]) -> bool:
@@ -186,10 +203,10 @@ def _check_times(stream: VideoStream, muxer: str, clock: Clock, frames: int) -> 
     """What the container says of start and length. One that keeps neither (mpegts, nut) was judged by its packets."""
     assert stream.time_base is not None
     if muxer in STARTS_AT_ZERO and stream.start_time not in (0, None):
-        _wrong("start", stream.start_time * stream.time_base, 0)
-    if muxer in ("mp4", "mov"):
+        wrong("start", stream.start_time * stream.time_base, 0)
+    if muxer in BOXED:
         expected = frames / clock.fps
         if stream.duration is None or stream.duration * stream.time_base != expected:
-            _wrong("duration", stream.duration and stream.duration * stream.time_base, f"{expected} s")
+            wrong("duration", stream.duration and stream.duration * stream.time_base, f"{expected} s")
         if stream.average_rate != clock.fps:
-            _wrong("frame rate", stream.average_rate, clock.fps)
+            wrong("frame rate", stream.average_rate, clock.fps)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
 from helios_pipe.media.container import demuxer_for
+from helios_pipe.media.mp4index import read_sample_table
 from helios_pipe.media.rates import is_standard, snap
 from helios_pipe.stitch.layout import EXTRADATA, Layout, can_be_quick
 from helios_pipe.stitch.model import JoinSettings, Piece, refuse
@@ -20,6 +21,10 @@ from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
+
+
+INDEX_FROM = 1 << 20
+"""From this size on it is worth looking up in a file's index where its frames are, rather than reading through them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def preflight(pieces: Sequence[Piece], marks: Sequence[Mark], settings: JoinSett
     delay = 0
     chunks = []
     for piece, mark in zip(pieces, marks, strict=True):
-        walk = _read(piece, reference)
+        walk = _read(piece, mark, demuxer, reference)
         delay = max(delay, walk.delay)
         chunks.append(Checked(piece, walk.count, mark))
     return Plan(reference.clock, demuxer, reference.full, delay, reference.quick, reference.sound, tuple(chunks))
@@ -143,20 +148,27 @@ def _measured(container: InputContainer, stream: VideoStream) -> Fraction | None
     return snap((len(times) - 1) / ((times[-1] - times[0]) * stream.time_base))
 
 
-def _read(piece: Piece, reference: Reference) -> FrameWalk:
-    """Demux the chunk without keeping anything of it."""
+def _read(piece: Piece, mark: Mark, demuxer: str, reference: Reference) -> FrameWalk:
+    """Follow the chunk's frames without keeping anything of it; those of a large plain MP4 by its index alone."""
     with opened(piece, quick=reference.quick) as container:
         stream = video_of(piece, container)
-        if bool(container.streams.audio) != reference.sound:
-            kinds = "no sound", "sound"
-            what = f"{kinds[not reference.sound]}, but {kinds[reference.sound]} in {reference.name}"
-            refuse(piece, what, "Every chunk has sound, or none.")
+        _check_sound(piece, container, reference)
         here = Layout.of(stream)
         if here != (reference.header or reference.full):
             _refuse_layout(piece, reference, here, _rate(stream))
-        walk = _walk(piece, container, stream, reference.clock.fps)
+        walk = None
+        if reference.quick and demuxer == "mov" and mark[0] >= INDEX_FROM:
+            walk = _walk_index(piece, stream, reference.clock.fps)
+        walk = walk or _walk(piece, container, stream, reference.clock.fps)
         _check_count(piece, stream, walk, reference)
     return walk
+
+
+def _check_sound(piece: Piece, container: InputContainer, reference: Reference) -> None:
+    if bool(container.streams.audio) != reference.sound:
+        kinds = "no sound", "sound"
+        what = f"{kinds[not reference.sound]}, but {kinds[reference.sound]} in {reference.name}"
+        refuse(piece, what, "Every chunk has sound, or none.")
 
 
 def _refuse_layout(piece: Piece, reference: Reference, here: Layout, rate: Fraction | None) -> NoReturn:
@@ -199,6 +211,20 @@ def _walk(piece: Piece, container: InputContainer, stream: VideoStream, fps: Fra
             _refuse_time(piece, stream, fps, error)
     if walk is None:
         refuse(piece, "no frames", "Render the chunk again.")
+    return walk
+
+
+def _walk_index(piece: Piece, stream: VideoStream, fps: Fraction) -> FrameWalk | None:
+    """As `_walk`, from times alone; None where they have to be demuxed."""
+    table = read_sample_table(piece.path)
+    if table is None or len(table.pts) != stream.frames:
+        return None
+    walk = _first(piece, table.first_is_key, stream, table.pts[0], fps)
+    try:
+        for pts in table.pts:
+            walk.place(pts)
+    except OffGridError as error:
+        _refuse_time(piece, stream, fps, error)
     return walk
 
 

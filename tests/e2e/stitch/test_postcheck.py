@@ -143,3 +143,84 @@ def test_where_milliseconds_are_all_there_is_half_a_tick_is_allowed(three: list[
         found = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
         assert stream.time_base == Fraction(1, 1000)
     assert found == [0, 33, 67, 100, 133, 167, 200, 233, 267, 300]
+
+
+# -- large files, looked at where their bytes lie
+
+
+@pytest.fixture(scope="session")
+def noisy(tmp_path_factory: pytest.TempPathFactory, ffmpeg: Ffmpeg) -> list[Piece]:
+    """Three chunks of noise, reordered frames included, each of more than a megabyte."""
+    folder = tmp_path_factory.mktemp("noisy")
+    pieces = []
+    for number in range(3):
+        noise = f"nullsrc=s=320x180:r=30,geq=random(0)*200+{number * 20}:128:128"
+        x264 = (
+            "-c:v",
+            "libx264",
+            "-qp",
+            "4",
+            "-preset",
+            "veryfast",
+            "-bf",
+            "2",
+            "-threads",
+            "1",
+            "-pix_fmt",
+            "yuv420p",
+        )
+        path = folder / f"{number}.mp4"
+        ffmpeg("-f", "lavfi", "-i", noise, "-frames:v", "20", *x264, path)
+        assert path.stat().st_size > 1 << 20
+        pieces.append(Piece(path, f"noise/{number}", frames=20))
+    return pieces
+
+
+@pytest.fixture
+def large(noisy: list[Piece]) -> Plan:
+    return preflight(noisy, marks_of(noisy), JoinSettings())
+
+
+def test_a_large_join_is_what_its_chunks_are(noisy: list[Piece], tmp_path: Path) -> None:
+    joined = join(noisy, tmp_path / "all.mp4")
+    assert joined.frames == 60
+    plain = [Piece(piece.path, piece.name) for piece in noisy]
+    assert [chunk.packets for chunk in join(plain, tmp_path / "all.mkv").chunks] == [c.packets for c in joined.chunks]
+
+
+def test_a_byte_in_a_large_file(noisy: list[Piece], large: Plan, tmp_path: Path) -> None:
+    join(noisy, tmp_path / "bad.mp4")
+    data = bytearray((tmp_path / "bad.mp4").read_bytes())
+    data[-1000] ^= 1
+    (tmp_path / "bad.mp4").write_bytes(data)
+    told = wrong(tmp_path / "bad.mp4", large, tmp_path)
+    assert told.startswith("the join came out wrong: packet ")
+    assert "of noise/2 or one soon after: other bytes" in told
+
+
+def test_large_chunks_in_another_order(noisy: list[Piece], large: Plan, tmp_path: Path) -> None:
+    join([noisy[1], noisy[0], noisy[2]], tmp_path / "bad.mp4")
+    assert "the sizes of noise/0's packets from 0 on" in wrong(tmp_path / "bad.mp4", large, tmp_path)
+
+
+def test_times_in_a_large_file(noisy: list[Piece], large: Plan, tmp_path: Path) -> None:
+    good = tmp_path / "good.mp4"
+    join(noisy, good)
+    for change, message in (
+        (lambda n, pts, dts: None if n == 59 else (pts, dts), "frames: 59, expected 60"),
+        (lambda n, pts, dts: (pts + (n == 30), dts), "time: packet 30 lies at frame "),
+        (lambda n, pts, dts: (pts + 512 * (n >= 40), dts + 512 * (n >= 40)), "frame: 40 missing"),
+    ):
+        bad = rewritten(good, tmp_path / "bad.mp4", change)
+        assert f"the join came out wrong: {message}" in wrong(bad, large, tmp_path), message
+
+
+def test_a_large_chunk_of_too_few_frames_is_refused_by_its_index(noisy: list[Piece], tmp_path: Path) -> None:
+    short = rewritten(noisy[1].path, tmp_path / "short.mp4", lambda n, pts, dts: None if n == 19 else (pts, dts))
+    with pytest.raises(StitchError, match=r"^noise/1 \(short\.mp4\): (19 frames, expected 20|frame \d+ is missing)"):
+        join([noisy[0], Piece(short, "noise/1", frames=20), noisy[2]], tmp_path / "all.mp4")
+    late = rewritten(
+        noisy[1].path, tmp_path / "late.mp4", lambda n, pts, dts: (pts + 512 * (n > 9), dts + 512 * (n > 9))
+    )
+    with pytest.raises(StitchError, match=r"^noise/1 \(late\.mp4\): frame \d+ is missing"):
+        join([noisy[0], Piece(late, "noise/1", frames=20), noisy[2]], tmp_path / "all.mp4")
