@@ -42,6 +42,13 @@ def tool(path: Path, version: str, seconds: float = 0) -> None:
     new.replace(path)
 
 
+def begun(project: Project) -> None:
+    """Wait until the first command has its workspace."""
+    until = time.monotonic() + 60
+    while not list(project.root.glob(".helios/work/*/*/*/*")) and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 def made(project: Project) -> str:
     project.run()
     return project.path("out/a.txt").read_text().strip()
@@ -68,7 +75,7 @@ def test_a_tool_that_is_replaced_during_the_run_spoils_its_results(project: Proj
     tool(tools / "ren", "1", seconds=1.5)
     project.write("render.yaml", ONE)
     with project.running("run", "render.yaml", "--json") as run:
-        time.sleep(0.9)
+        begun(project)
         tool(tools / "ren", "2")
         project.finish(run)
     assert run.returncode == 1
@@ -102,7 +109,7 @@ def test_a_manifest_that_is_replaced_during_the_run_is_read_again(project: Proje
     project.write("render.yaml", SLOW % "one")
     other = project.write("other.yaml", SLOW % "two")
     with project.running("run", "render.yaml", "--json") as run:
-        time.sleep(0.6)
+        begun(project)
         other.replace(project.path("render.yaml"))
         project.finish(run)
     assert made(project) == "two"
