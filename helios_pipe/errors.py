@@ -38,6 +38,10 @@ class StoreError(UnusableError):
     """A place where blobs or records live failed."""
 
 
+class DiskFullError(StoreError):
+    """There is no room for what was to be written; the message says where and how much is missing."""
+
+
 class TransientStoreError(StoreError):
     """The store failed in a way that time may mend: a reset connection, a throttle, a 5xx."""
 

@@ -1,11 +1,14 @@
-"""Copying a file's bytes, hashed on the way. Knows nothing of blobs or workspaces."""
+"""Copying a file's bytes, hashed on the way, and what to say where a disk takes no more. Knows nothing of blobs or
+workspaces."""
 
 from __future__ import annotations
 
+import errno
 import os
 from hashlib import sha256
 
 from helios_pipe.digest import BUFFER_SIZE, Digest
+from helios_pipe.errors import DiskFullError, StoreError
 
 _FICLONE = 0x40049409
 """The ioctl that makes a file share another's blocks (linux/fs.h)."""
@@ -40,6 +43,39 @@ def clone(source: int, target: int) -> bool:
     except (ImportError, OSError):
         return False
     return True
+
+
+def write_failed(what: str, path: str | os.PathLike[str], error: OSError, needed: int | None = None) -> StoreError:
+    """The error of a write at `path` that failed; `what` says what was not done. Where the disk is full, it says how much of
+    the `needed` bytes (None: not known) is missing."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(f"{what}: {error.strerror or error}")
+    return DiskFullError(f"{what}: {missing_room(path, needed)}", hint=MAKE_ROOM)
+
+
+MAKE_ROOM = "Make room (`helios-pipe cache gc` helps) and run again: what is finished is kept."
+
+
+def missing_room(path: str | os.PathLike[str], needed: int | None) -> str:
+    """How full the disk is that `path` is on, or would be."""
+    free = free_bytes(path)
+    if needed is None:
+        return f"the disk is full: {free:,} bytes free"
+    return f"the disk is full: {needed:,} bytes to write, {free:,} free, {max(1, needed - free):,} missing"
+
+
+def free_bytes(path: str | os.PathLike[str]) -> int:
+    """Bytes that we may still write to the disk that `path` is on, or would be; 0 where nobody knows."""
+    place = os.path.abspath(path)
+    while True:
+        try:
+            found = os.statvfs(place)
+            return found.f_bavail * found.f_frsize
+        except OSError:
+            above = os.path.dirname(place)
+            if above == place:
+                return 0
+            place = above
 
 
 def _write_all(descriptor: int, data: memoryview) -> None:

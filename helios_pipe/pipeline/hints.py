@@ -12,6 +12,8 @@ from helios_pipe.transfer import MAKE_ROOM, free_bytes
 _WORD = re.compile(r"[^\s'\"`:,;()\[\]{}<>|=]+")
 _MOST_WORDS = 4000
 _MOST_HINTS = 3
+NO_ROOM = "No space left on device"
+"""What every program says of a full disk that tells why it failed."""
 _LEAST_ROOM = 64 << 10
 """With less room than this, no command can be expected to do its work."""
 
@@ -30,13 +32,13 @@ def undeclared_inputs(tail: str, root: Path, declared: set[str]) -> tuple[str, .
     return tuple(dict.fromkeys(found))[:_MOST_HINTS]
 
 
-def full_disk(cache: Path, job: str, made: tuple[int, int], open_chunks: int) -> str | None:
-    """A sentence for a disk that has no room for one more chunk; None where there is room, as far as anybody knows. `made`
-    are chunks of the job and their bytes together, `open_chunks` those that are still to be made."""
+def full_disk(cache: Path, job: str, made: tuple[int, int], open_chunks: int, complained: bool) -> str | None:
+    """A sentence for a disk that has no room for one more chunk; None where there is room, as far as anybody knows, and the
+    command has not complained. `made` are chunks of the job and their bytes together, `open_chunks` are still to be made."""
     free = free_bytes(cache)
     count, size = made
     usual = size // count if count else 0
-    if free >= max(usual, _LEAST_ROOM):
+    if free >= max(usual, _LEAST_ROOM) and not complained:
         return None
     text = f"the disk that holds {cache} is full: {free:,} bytes free"
     if count:

@@ -21,6 +21,7 @@ from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.workplace import work_folder
 from helios_pipe.ports import ActionRunner, BlobStore, WorkerAdapter
 from helios_pipe.stitch.runner import JoinRunner
+from helios_pipe.transfer import write_failed
 from helios_pipe.worker.workspace import Workspaces
 
 _JOINS = {"concat": "(join)", "collect": "(join)", "encode": "(encode)"}
@@ -164,6 +165,9 @@ class Pools:
         """Where an attempt's output goes; its folder is there."""
         path = log_path(self._session.cache, self._session.job_id, self._run(), node, attempt)
         if path.parent not in self._folders:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise write_failed(f"the logs' folder {path.parent} cannot be made", path.parent, error) from error
             self._folders.add(path.parent)
         return path

@@ -23,7 +23,7 @@ from helios_pipe.errors import HeliosPipeError, StoreError
 from helios_pipe.events import Listener
 from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode
 from helios_pipe.jobs.lock import JobLock
-from helios_pipe.pipeline.hints import undeclared_inputs
+from helios_pipe.pipeline.hints import NO_ROOM, full_disk, undeclared_inputs
 from helios_pipe.pipeline.pools import Given, Pools, prices_of
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.steering import Own, Steering
@@ -206,7 +206,12 @@ class _Run:
     def hints(self, task: Task, outcome: Outcome) -> tuple[str, ...]:
         """What may have been forgotten where a node failed."""
         declared = {entry.path for entry in (*task.work.shared.tree.entries, *task.extra.tree.entries)}
-        return undeclared_inputs(outcome.tail, self.session.root, declared)
+        hints = undeclared_inputs(outcome.tail, self.session.root, declared)
+        session, job = self.session, task.work.name
+        full = full_disk(
+            session.cache, job, session.results.sizes(session.job_id, job), task.work.open, NO_ROOM in outcome.tail
+        )
+        return hints if full is None else (full, *hints)
 
 
 def _plain(summary: Summary) -> dict[str, object]:

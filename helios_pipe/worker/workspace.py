@@ -17,6 +17,7 @@ from threading import Lock
 from helios_pipe.action.model import Action, Entry, Tree
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StaleInputError, StoreError, UnusableError, UsageError
+from helios_pipe.transfer import write_failed
 from helios_pipe.worker.bring import Locate, Mark, bring, mark_of, touched, write_text
 from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.staging import Stage, Way
@@ -53,7 +54,10 @@ class Workspaces:
                 self._fill(workspace, action)
         except OSError as error:
             workspace.discard()
-            raise UnusableError(f"no workspace for {action.node} in {self._folder}: {error}") from error
+            needed = action.shared.size + action.extra.size
+            raise write_failed(
+                f"no workspace for {action.node} in {self._folder}", self._folder, error, needed
+            ) from error
         except BaseException:
             workspace.discard()
             raise

@@ -28,7 +28,7 @@ def film(chunks: int = 20, *, size: int = 5, before: str = "", after: str = "", 
     return {
         "version": 1,
         "name": "quick",
-        "tools": {"sh": {"pin": "any"}},
+        "tools": {"sh": {"digest": True}},
         "pass_env": ["KIT_LOG", "KIT_GATE"],
         "jobs": {
             "film": {

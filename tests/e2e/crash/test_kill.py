@@ -34,7 +34,7 @@ def manifest() -> dict[str, Any]:
     return {
         "version": 1,
         "name": "crash",
-        "tools": {"sh": {"pin": "any"}},
+        "tools": {"sh": {"digest": True}},
         "pass_env": ["KIT_LOG", "KIT_PHASE"],
         "jobs": {
             "film": {
