@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -79,6 +80,7 @@ class Environment:
         self._api = RuntimeApi()
         stack.enter_context(serving(self._api))
         self._log = bytearray()
+        self._reading = threading.Lock()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "awslambdaric", function.handler],
             cwd=function.folder,
@@ -88,6 +90,8 @@ class Environment:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        assert self.process.stdout is not None
+        self._output = self.process.stdout.fileno()
         stack.callback(self.close)
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -109,6 +113,7 @@ class Environment:
             f"REPORT RequestId: {request_id}\tDuration: {took_ms:.2f} ms\tBilled Duration: {int(took_ms) + 1} ms\t"
             f"Memory Size: {MEMORY_MB} MB\tMax Memory Used: 90 MB\t\n"
         )
+        self._drain()  # what was printed before the answer is in the pipe by now
         log = self._log.decode(errors="replace")[-3500:] + report
         if ended.reusable:
             self._signal(signal.SIGSTOP)
@@ -135,10 +140,19 @@ class Environment:
         return _ended(request_id, "Runtime.ExitError", f"Runtime exited with error: {how}")
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        while chunk := os.read(self.process.stdout.fileno(), 65536):
-            self._log += chunk
+        while self._drain():
+            select.select([self._output], [], [])
         self._api.ended.put(self.process.wait())
+
+    def _drain(self) -> bool:
+        """Take what is in the pipe; False when there comes no more."""
+        with self._reading:
+            while select.select([self._output], [], [], 0)[0]:
+                chunk = os.read(self._output, 65536)
+                if not chunk:
+                    return False
+                self._log += chunk
+        return True
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -78,12 +76,6 @@ def swift(folder: Path) -> Iterator[S3]:
     finally:
         for process in started:
             end(process)
-
-
-def kill_swift(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Kill every daemon at once, as a power cut would."""
-    for process in processes:
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _start(folder: Path, kind: str) -> subprocess.Popen[bytes]:

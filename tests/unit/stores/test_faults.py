@@ -353,6 +353,16 @@ def test_missing_aws_credentials_say_where_they_come_from(
     )
 
 
+def test_a_presigned_url_lets_its_holder_at_one_object(s3: S3, tmp_path: Path) -> None:
+    import requests
+
+    store = S3Store(BUCKET, tmp_path.name, client=client(s3, s3.url))
+    sent = requests.put(store.presigned_url("PUT", "handed/out.mp4", 60), data=b"frames", timeout=10)
+    assert sent.status_code == 200
+    assert store.get_object("handed/out.mp4") == b"frames"
+    assert requests.get(store.presigned_url("GET", "handed/out.mp4", 60), timeout=10).content == b"frames"
+
+
 @pytest.mark.slow
 def test_a_real_store_refuses_wrong_keys_by_name(tmp_path: Path, backoff: Backoff) -> None:
     from tests.kit.servers.s3 import swift
