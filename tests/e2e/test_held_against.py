@@ -207,7 +207,9 @@ jobs:
 """
 
 
-def test_chunks_that_were_forced_without_the_stitch_are_joined_by_the_next_run(project: Project, tmp_path: Path) -> None:
+def test_chunks_that_were_forced_without_the_stitch_are_joined_by_the_next_run(
+    project: Project, tmp_path: Path
+) -> None:
     program = tmp_path / "program"
     program.write_text('#!/bin/sh\necho "one $1" > "$2"\n')
     program.chmod(0o755)
@@ -240,7 +242,7 @@ def test_a_command_that_edits_its_input_in_the_project_runs_once(project: Projec
     project.write(
         "render.yaml",
         "version: 1\njobs:\n  a: {inputs: [look.txt], workspace: project, output: o.txt,\n"
-        "    command: [sh, -c, 'echo edited >> look.txt; echo x > \"$0\"', \"{output}\"]}\n",
+        '    command: [sh, -c, \'echo edited >> look.txt; echo x > "$0"\', "{output}"]}\n',
     )
     run = project.helios("run", "render.yaml", "--json")
     assert run.exit_code == 1

@@ -158,7 +158,9 @@ def test_a_record_is_canonical_json(
     argv: list[str], frames: int | None, inputs: dict[str, bool], files: dict[str, str]
 ) -> None:
     extra = Tree.of(Entry(path, digest(path), 1, executable) for path, executable in inputs.items())
-    action = replace(CHUNK, argv=tuple(argv), output=Output("o", frames=frames), extra=extra, files=tuple(files.items()))
+    action = replace(
+        CHUNK, argv=tuple(argv), output=Output("o", frames=frames), extra=extra, files=tuple(files.items())
+    )
     data = action_record(action, "0" * 64).data
     assert canonical(json.loads(data)) == data
     assert json.loads(data)["argv"] == argv
