@@ -22,11 +22,14 @@ from helios_pipe.errors import (
     UnusableError,
 )
 from helios_pipe.ports import FailureClass, Outcome, WorkerAdapter, WorkerJob, WorkerResult
+from helios_pipe.transfer import free_bytes
 from helios_pipe.worker.environment import command_environment, secret_values
 from helios_pipe.worker.outputs import check_output
 from helios_pipe.worker.tools import WorkerTools
 from helios_pipe.worker.workspace import Workspace, Workspaces
 
+_LEAST_ROOM = 1 << 20
+"""With less room than this on the disk, failed workspaces are not kept: the journal needs it more."""
 LogPath = Callable[[str, int], Path]
 """From a node's name and an attempt's number to its log file."""
 
@@ -128,6 +131,9 @@ class LocalRunner:
 
     def _keep(self, action: Action, workspace: Workspace, outcome: Outcome) -> Outcome:
         argv = workspace.real_argv(action)
+        if free_bytes(workspace.output) < _LEAST_ROOM:
+            workspace.discard()
+            return outcome
         try:
             folder = workspace.keep(self._kept / action.node)
         except UnusableError:

@@ -12,6 +12,7 @@ from helios_pipe.digest import Digest, canonical
 from helios_pipe.engine.pool import Ended
 from helios_pipe.engine.resolve import Resolver
 from helios_pipe.engine.work import JobWork, State, Task
+from helios_pipe.errors import DiskFullError
 from helios_pipe.ports import FailureClass, Outcome
 
 _TOOLS = "\0tools"
@@ -63,7 +64,12 @@ class Settler:
         attempts = [self._attempt(m.task, m.flight.attempt, m.outcome, now, beaten=True) for m in beaten]
         for task, outcome in (*settled.made, *settled.failed):
             attempts.append(self._attempt(task, numbers[task], outcome, now))
-        self._commit(settled, attempts, now)
+        try:
+            self._commit(settled, attempts, now)
+        except DiskFullError as error:
+            if settled.made:
+                raise
+            settled.warnings.append(f"not in the journal: {error.message}")  # why they failed is the news
         return settled
 
     def note_found(self, tasks: Sequence[Task], last: Mapping[str, str]) -> None:

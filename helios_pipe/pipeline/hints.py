@@ -41,7 +41,7 @@ def full_disk(cache: Path, job: str, made: tuple[int, int], open_chunks: int, co
     if free >= max(usual, _LEAST_ROOM) and not complained:
         return None
     text = f"the disk that holds {cache} is full: {free:,} bytes free"
-    if count:
+    if count and open_chunks:
         wanted = usual * open_chunks
         text += (
             f"; {open_chunks} chunk{'s' if open_chunks != 1 else ''} of {job} are still to be made, about {usual:,} bytes each: "

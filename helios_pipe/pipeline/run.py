@@ -27,7 +27,7 @@ from helios_pipe.pipeline.hints import NO_ROOM, full_disk, undeclared_inputs
 from helios_pipe.pipeline.pools import Given, Pools, prices_of
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.steering import Own, Steering
-from helios_pipe.ports import Outcome
+from helios_pipe.ports import FailureClass, Outcome
 from helios_pipe.stitch.certificate import proof_path
 
 _REPORT_S = 0.4
@@ -165,8 +165,11 @@ class _Run:
                 raise
             return
         self._close()
-        self.journal.end(self.session.job_id, self.entry.run, str(record[0].state), _plain(record[0]), time.time())
-        self.session.sources.save()
+        try:
+            self.journal.end(self.session.job_id, self.entry.run, str(record[0].state), _plain(record[0]), time.time())
+            self.session.sources.save()
+        except StoreError as error:  # what was made is made: that nobody wrote down how it ended takes nothing back
+            self.session.warn(f"the journal does not say how this run ended: {error.message}")
 
     def _close(self, *, cancel: bool = False) -> None:
         for pool in self.pools:
@@ -207,6 +210,8 @@ class _Run:
         """What may have been forgotten where a node failed."""
         declared = {entry.path for entry in (*task.work.shared.tree.entries, *task.extra.tree.entries)}
         hints = undeclared_inputs(outcome.tail, self.session.root, declared)
+        if outcome.failure is not FailureClass.COMMAND:
+            return hints
         session, job = self.session, task.work.name
         full = full_disk(
             session.cache, job, session.results.sizes(session.job_id, job), task.work.open, NO_ROOM in outcome.tail

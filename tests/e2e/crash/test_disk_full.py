@@ -76,6 +76,24 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(project: Pro
     assert project.path("out/film.txt").stat().st_size == CHUNKS * CHUNK_BYTES + len(quick.whole(CHUNKS))
 
 
+def test_a_command_that_finds_no_room_is_told_how_much_is_missing(project: Project) -> None:
+    project.manifest(quick.film(CHUNKS, after="head -c 600000 /dev/zero >> part.txt"))
+    with mounted(project.root.parent / "small", "-o", f"size={2 * MIB}") as small:
+        cache = ("--cache-dir", str(small / "cache"))
+        first = project.helios("run", "render.yaml", "-j1", *cache)
+        assert first.exit_code == 1, str(first)
+        found = re.search(
+            r"hint: the disk that holds \S*/small/cache is full: ([\d,]+) bytes free; (\d+) chunks of film are still to be"
+            r" made, about 600,0\d\d bytes each: about ([\d,]+) bytes are missing\. Make room",
+            first.stderr,
+        )
+        assert found, str(first)
+        free, still, missing = (int(text.replace(",", "")) for text in found.groups())
+        assert missing + free >= still * 600_000
+        grow(small, 40 * MIB)
+        assert project.helios("run", "render.yaml", "--json", *cache).summary["executed"] == still + 1
+
+
 def test_an_output_that_does_not_fit_says_how_much_is_missing(project: Project) -> None:
     with mounted(project.root.parent / "small", "-o", f"size={MIB}") as small:
         on_small = Project(small / "project")
