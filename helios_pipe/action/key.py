@@ -82,18 +82,21 @@ def family_record(recipe: str, template: list[str]) -> Record:
 
 def join_record(join: Join, stitch_version: int) -> Record:
     """A join that needs no command: the digests of what is joined, in order, and how. Nothing of how those were made, nor
-    where the result goes."""
-    return record(
-        {
-            "kind": "stitch",
-            "version": KEY_VERSION,
-            "stitch_version": stitch_version,
-            "method": join.method,
-            "settings": dict(join.settings),
-            "inputs": [part.digest for part in join.parts],
-            "audio": join.audio[0] if join.audio else None,
-        }
-    )
+    where the result goes. Where files are gathered by name, their names count, and by chunk also where each chunk begins."""
+    value: dict[str, Any] = {
+        "kind": "stitch",
+        "version": KEY_VERSION,
+        "stitch_version": stitch_version,
+        "method": join.method,
+        "settings": dict(join.settings),
+        "inputs": [part.digest for part in join.parts],
+        "audio": join.audio[0] if join.audio else None,
+    }
+    if join.method != "concat":
+        value["names"] = [part.name for part in join.parts]
+        if value["settings"].get("numbering") == "chunk":
+            value["places"] = [[part.start, part.step] for part in join.parts]
+    return record(value)
 
 
 def tree_record(tree: Tree) -> dict[str, str]:

@@ -16,7 +16,7 @@ from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.sources import Source, Sources, is_racy
 from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.digest import Digest
-from helios_pipe.errors import StaleInputError
+from helios_pipe.errors import StaleInputError, UsageError
 from helios_pipe.manifest.globs import Expansion, expand
 from helios_pipe.manifest.inputs import missing_inputs
 from helios_pipe.manifest.model import Job, Manifest, MarkPath
@@ -67,6 +67,18 @@ def chunk_inputs_place(job: Job, index: int) -> MarkPath:
     return (*job.where, "chunk", "inputs") if job.chunk is not None else (*job.where, "chunks", index, "inputs")
 
 
+def _refuse_odd_name(path: str, job: Job) -> None:
+    """Names are keyed and recorded as texts: one that is none cannot be."""
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path)
+        raise UsageError(
+            f"job {job.name}: the input {shown!r} has a name that is not UTF-8",
+            hint="Rename it, or leave it out with `!`.",
+        ) from error
+
+
 class Inputs:
     """The inputs of one run. Every file is looked at once; `locate` tells where bytes are, for any thread."""
 
@@ -104,6 +116,8 @@ class Inputs:
         found = expand(Path(self._root), patterns)
         if found.unmatched:
             raise missing_inputs(self._manifest, job, found.unmatched, where)
+        for path in found.files:
+            _refuse_odd_name(path, job)
         self._note_folders(found, began)
         sources = self.sources.look([self._root + path for path in found.files])
         entries = [self._entry(path, source) for path, source in zip(found.files, sources, strict=True)]

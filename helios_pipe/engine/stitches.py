@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from helios_pipe.action.key import Record, join_record
-from helios_pipe.action.model import Entry, Join, Output, Part, Step
+from helios_pipe.action.model import Entry, Join, Output, Part, Step, Tree
 from helios_pipe.digest import Digest
-from helios_pipe.engine.inputs import Inputs, JobOutput
+from helios_pipe.engine.inputs import Inputs, InputSet, JobOutput
 from helios_pipe.engine.recipe import Common, stitch_action, stitch_input
 from helios_pipe.engine.work import JobWork, part_of
 from helios_pipe.errors import UsageError
@@ -37,16 +37,23 @@ class Stitches:
             entries: list[Entry] = []
             for ordinal, part in enumerate(parts):
                 entries += self._inputs.entries_of(part.digest, part.folder, stitch_input(ordinal, part.name))
-            entries += self._inputs.files(stitch.inputs, job, (*job.where, "stitch", "inputs")).tree.entries
+            own = self._inputs.files(stitch.inputs, job, (*job.where, "stitch", "inputs"))
+            entries += own.tree.entries
+            self._guard(work, own)
             action, recipe = stitch_action(work.nodes, self._common, parts, entries, None)
             return action, recipe.key(action)
-        output, audio = _output(stitch, parts), self._audio(job, stitch, outputs)
+        output, audio = _output(stitch, parts), self._audio(work, stitch, outputs)
         settings = self._settings(job, stitch)
         join = Join(f"{job.name}/stitch", stitch.method, tuple(parts), output, settings, audio)
         return join, join_record(join, self._stitch_version)
 
-    def _audio(self, job: Job, stitch: Stitch, outputs: Mapping[str, JobOutput]) -> tuple[Digest, str] | None:
-        audio = stitch.audio
+    def _guard(self, work: JobWork, own: InputSet) -> None:
+        """Have the stitch's own files looked at again when it is done."""
+        assert work.final is not None
+        work.final.extra = InputSet(Tree(), own.sources)
+
+    def _audio(self, work: JobWork, stitch: Stitch, outputs: Mapping[str, JobOutput]) -> tuple[Digest, str] | None:
+        audio, job = stitch.audio, work.nodes.job
         if audio is None:
             return None
         if isinstance(audio, JobInput):
@@ -54,7 +61,9 @@ class Stitches:
             if given.digest is None or given.folder:
                 raise UsageError(f"job {job.name}, stitch.audio: job {audio.job} does not make one sound file")
             return given.digest, given.name
-        found = self._inputs.files([audio], job, (*job.where, "stitch", "audio")).tree.entries
+        own = self._inputs.files([audio], job, (*job.where, "stitch", "audio"))
+        self._guard(work, own)
+        found = own.tree.entries
         if len(found) != 1:
             raise UsageError(f"job {job.name}, stitch.audio: {audio!r} is {len(found)} files, expected one")
         return found[0].digest, found[0].path.rsplit("/", 1)[-1]

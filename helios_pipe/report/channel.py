@@ -18,12 +18,22 @@ class Channel:
         if self._out is None:
             return
         try:
-            self._out.write(line + "\n")
+            self._out.write(_writable(line, self._out.encoding) + "\n")
             self._out.flush()
         except OSError as error:
             self.error = None if isinstance(error, BrokenPipeError) else error
             _silence(self._out)
             self._out = None
+
+
+def _writable(line: str, encoding: str | None) -> str:
+    """The line with what the stream cannot spell written as escapes, which JSON reads too."""
+    known = encoding or "utf-8"
+    try:
+        line.encode(known)
+    except UnicodeEncodeError:
+        return line.encode(known, "backslashreplace").decode(known)
+    return line
 
 
 def _silence(out: TextIO) -> None:

@@ -20,7 +20,9 @@ class Plain:
     def __init__(self, out: TextIO, *, verbose: bool = False) -> None:
         self._out = Channel(out)
         self._verbose = verbose
-        self._done = 0
+        self._ended: set[str] = set()
+        self._before = 0
+        """Nodes that had ended before we listened."""
         self._total = 0
 
     def __call__(self, event: Event) -> None:
@@ -29,14 +31,15 @@ class Plain:
         if name == "plan":
             self._total += int(str(event["total"]))
         elif name == "progress":
-            self._done = int(str(event["done"]))
+            self._before = int(str(event["done"])) - len(self._ended)
         elif name == "node_started" and self._verbose:
             self._say(f"start {event['node']} ({event['reason']})")
         elif name == "node_finished":
-            self._done += 1
+            self._ended.add(str(event["node"]))
             if event["status"] in ("executed", "failed") or self._verbose:
                 took = texts.duration(float(str(event["duration_s"])))
-                self._say(f"[{self._done}/{max(self._total, self._done)}] {event['node']} {event['status']} in {took}")
+                done = self._before + len(self._ended)
+                self._say(f"[{done}/{max(self._total, done)}] {event['node']} {event['status']} in {took}")
         elif name in ("retry", "warning", "stopping", "resumed", "hedge"):
             self._say(texts.said(event))
 

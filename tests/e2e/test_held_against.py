@@ -247,3 +247,53 @@ def test_a_command_that_edits_its_input_in_the_project_runs_once(project: Projec
     run = project.helios("run", "render.yaml", "--json")
     assert run.exit_code == 1
     assert project.path("look.txt").read_text() == "look\nedited\n"
+
+
+def test_an_input_whose_name_is_no_text_is_refused_by_name(project: Project) -> None:
+    (project.root / "in").mkdir()
+    with open(os.fsencode(project.root / "in") + b"/\xff.txt", "wb") as file:
+        file.write(b"x")
+    project.write(
+        "render.yaml",
+        "version: 1\njobs:\n  a: {inputs: ['in/*'], command: [sh, -c, 'echo > $0', \"{output}\"], output: out/a.txt}\n",
+    )
+    run = project.helios("run", "render.yaml", "--json")
+    assert run.exit_code == 2
+    assert r"\xff.txt" in run.stderr
+    assert run.summary["state"] == "failed"
+
+
+GATHERED = """\
+version: 1
+jobs:
+  a:
+    frames: 0-1
+    chunk: {size: 1, command: [sh, -c, 'echo same > "$0"', "{output}"], output: %s}
+    stitch: {method: collect, output: out/}
+"""
+
+
+def test_gathered_files_are_named_as_the_manifest_says_now(project: Project) -> None:
+    project.write("render.yaml", GATHERED % "a.txt")
+    project.run()
+    project.write("render.yaml", GATHERED % "b.txt")
+    project.run()
+    assert sorted(path.name for path in project.path("out").rglob("*.txt")) == ["b.txt", "b.txt"]
+
+
+def test_a_join_script_that_is_edited_during_the_join_spoils_it(project: Project) -> None:
+    script = project.write("join.sh", 'sleep 1.5; cat "$2" > "$1"\n')
+    project.write(
+        "render.yaml",
+        "version: 1\njobs:\n  a:\n    frames: 0-0\n"
+        "    chunk: {size: 1, command: [sh, -c, 'echo a > $0', \"{output}\"], output: a.txt}\n"
+        '    stitch: {command: [sh, join.sh, "{output}", "{inputs}"], inputs: [join.sh], output: out/a.txt}\n',
+    )
+    with project.running("run", "render.yaml", "--json") as run:
+        until = time.monotonic() + 60
+        while not list(project.root.glob(".helios/work/*/*/*/*/in")) and time.monotonic() < until:
+            time.sleep(0.02)
+        script.write_text('cat "$2" "$2" > "$1"\n')
+        project.finish(run)
+    assert run.returncode == 1
+    assert made(project) == "a\na"
