@@ -145,7 +145,9 @@ class Pools:
             raise UsageError(f"adapter {config.name} needs `storage`: a store's URL that its workers reach")
         adapter = make_adapter(config)
         size = asked or adapter.capabilities.concurrency or _REMOTE_CONCURRENCY
-        return self._elsewhere(config.name, adapter, open_store(storage)), size
+        region = config.options.get("region")
+        options = {"region": region} if storage.startswith("s3://") and region is not None else {}
+        return self._elsewhere(config.name, adapter, open_store(storage, **options)), size
 
     def _elsewhere(self, name: str, adapter: WorkerAdapter, store: BlobStore) -> ActionRunner:
         from helios_pipe.adapters.remote import RemoteActionRunner
