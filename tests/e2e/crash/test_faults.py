@@ -1,11 +1,12 @@
-"""Every write, rename, fsync and commit fails once in turn: the run ends with a clear error or goes on, and the next one
-completes. Nothing is corrupt, nothing that was said to be made is made again."""
+"""Every write, rename, fsync and commit fails once in turn, or the process is killed there: the run ends with a clear error
+or goes on, and the next one completes. Nothing is corrupt, nothing that was said to be made is made again."""
 
 from __future__ import annotations
 
 import json
 import random
 import re
+import signal
 import sqlite3
 from hashlib import sha256
 from pathlib import Path
@@ -59,14 +60,14 @@ def operations_of_a_run(project: Project) -> list[str]:
 
 def try_fault(project: Project, index: int, error: str) -> str:
     """Let one operation fail, then run plainly; what it was, and how the run ended."""
-    number = index * len(ERRORS) + ERRORS.index(error) + 1
+    number = index * 10 + (*ERRORS, "KILL").index(error)
     faulty = Faulty(project, number)
     first = faulty.run(index, error)
     operation = next((line for line in faulty.operations() if line.startswith("failed")), "")
     told = f"{error} at {operation or index}: {first}"
     assert "Traceback" not in first.stderr, told
-    assert first.exit_code in (0, 1, 2, 3), told
-    if first.exit_code:
+    assert first.exit_code in ((0, 1, 3) if error != "KILL" else (0, -signal.SIGKILL)), told
+    if first.exit_code and error != "KILL":
         assert re.search(CLEAR[error], first.stdout + first.stderr), told
     made = {e["node"] for e in events(first) if e["event"] == "node_finished" and e["status"] == "executed"}
     again = faulty.project.helios("run", "render.yaml", "--json")
@@ -78,7 +79,7 @@ def try_fault(project: Project, index: int, error: str) -> str:
 
 
 def events(run: Run) -> list[dict[str, object]]:
-    return [json.loads(line) for line in run.stdout.splitlines()]
+    return [json.loads(line) for line in run.stdout.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def look_at_the_cache(cache: Path, told: str) -> None:
@@ -93,14 +94,16 @@ def test_a_failing_write_ends_in_a_clear_error_or_harms_nothing(project: Project
     kinds = {line.split()[2] for line in seen}
     assert {"os.open", "rename", "fsync", "sqlite", "mkdir", "replace"} <= kinds, kinds
     chosen = random.Random(7).sample(range(1, len(seen) + 1), 12)
-    ends = [try_fault(project, index, ERRORS[at % 3]) for at, index in enumerate(sorted(chosen))]
+    errors = (*ERRORS, "KILL")
+    ends = [try_fault(project, index, errors[at % 4]) for at, index in enumerate(sorted(chosen))]
     assert any(end.endswith("-> 0") for end in ends), ends
     assert any(end.endswith("-> 3") for end in ends), ends
+    assert any(end.endswith("-> -9") for end in ends), ends
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("error", [*ERRORS, "KILL"])
 def test_every_failing_write_in_turn(project: Project, error: str) -> None:
     for index in range(1, len(operations_of_a_run(project)) + 1):
         try_fault(project, index, error)
