@@ -1,8 +1,8 @@
 """Loaded by every Python that has this folder on PYTHONPATH: makes the n-th write to a project fail.
 
-KIT_FAULT is `INDEX:ERROR` (`17:ENOSPC`; index 0 only counts), KIT_FAULT_ROOT the folder whose files are meant. What is
-counted, and what failed, is appended to the file KIT_FAULT_LOG. Commands of chunks never load it: PYTHONPATH does not
-reach them.
+KIT_FAULT is `INDEX:ERROR` (`17:ENOSPC`; index 0 only counts; `17:KILL` kills the process instead, just before), KIT_FAULT_ROOT
+the folder whose files are meant. What is counted, and what failed, is appended to the file KIT_FAULT_LOG. Commands of
+chunks never load it: PYTHONPATH does not reach them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import builtins
 import errno
 import io
 import os
+import signal
 import sqlite3
 import sys
 import threading
@@ -49,6 +50,8 @@ def _turn(what: str, path: object) -> bool:
         _count += 1
         mine = _count == int(_INDEX)
         _note(f"{'failed' if mine else 'saw'} {_count} {what} {os.path.relpath(place, _ROOT)}")
+    if mine and _ERROR == "KILL":
+        os.kill(os.getpid(), signal.SIGKILL)
     return mine
 
 
