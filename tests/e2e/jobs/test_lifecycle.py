@@ -311,3 +311,26 @@ def test_two_jobs_of_one_name_are_told_apart(held: Project) -> None:
     states = held.helios("jobs", "--json", "--state", "paused").document
     assert states == {"jobs": []}
     assert "there is no state 'done'; there are: pending, running" in said(held.helios("jobs", "--state", "done"), 2)
+
+
+def test_sigterm_lets_what_runs_finish_within_its_grace(project: Project) -> None:
+    project.manifest(quick.film(6, before="[ $n != 2 ] || { echo hold $$ >> $KIT_LOG; sleep 1; }"))
+    with project.running("run", "render.yaml", "--json", "-j1") as process:
+        project.wait_for("hold")
+        process.send_signal(signal.SIGTERM)
+        run = project.finish(process)
+    assert (run.exit_code, run.summary["state"]) == (143, "paused")
+    assert run.nodes("executed") == ["film/0000", "film/0001", "film/0002"]
+    assert project.helios("resume", "quick", "--json").summary["executed"] == 4
+
+
+def test_a_retry_that_was_due_is_no_failure_of_a_paused_run(project: Project) -> None:
+    script = "[ $n != 1 ] || [ -e $KIT_GATE ] || { echo hold $$ >> $KIT_LOG; sleep 0.5; exit 3; }"
+    project.manifest(quick.film(4, before=script, retries=3, retry_delay="60s"))
+    with project.running("run", "render.yaml", "--json", "-j1") as process:
+        project.wait_for("hold")
+        assert "pausing" in said(project.helios("pause", "quick"))
+        run = project.finish(process)
+    assert (run.exit_code, run.summary["failed"]) == (75, 0), str(run)
+    project.gate.touch()
+    assert project.helios("resume", "quick", "--json").summary["state"] == "completed"
