@@ -43,6 +43,9 @@ def tell_machines(request: Request, on_event: Callable[[Event], None] | None = N
         tell({"event": "error", "message": error.message, "hint": error.hint, "exit_code": error.exit_code})
         tell({"event": "summary", **_nothing(error.message)})
         return error.exit_code
+    except KeyboardInterrupt:  # nobody was patient: the summary comes last all the same
+        tell({"event": "summary", **_nothing("interrupted"), "state": "paused"})
+        return 130
     for failure in summary.failures:
         tell({"event": "failure", **asdict(failure)})
     if summary.stopped:

@@ -160,7 +160,8 @@ class _Run:
                 record[:] = [failed(error)]
             with suppress(StoreError):  # the first error is the one to tell
                 summary = _plain(record[0]) if record else {}
-                self.journal.end(self.session.job_id, self.entry.run, "failed", summary, time.time())
+                state = "paused" if isinstance(error, KeyboardInterrupt) else "failed"
+                self.journal.end(self.session.job_id, self.entry.run, state, summary, time.time())
             if not isinstance(error, HeliosPipeError):
                 raise
             return

@@ -15,6 +15,7 @@ from helios_pipe.jobs.journal import Entry, Journal
 TERM_GRACE_S = 4.0
 """After SIGTERM, what runs may come to its end for so long. Then it is ended, which takes as long again at most: whoever
 sent it (a container's runtime, a batch system) kills us after ten seconds."""
+_PATIENT_PRESSES = 2
 
 _VERBS = {
     "pause": (Asked(Stop.PAUSE), "pausing"),
@@ -67,13 +68,16 @@ class Steering:
 
     @contextmanager
     def signals(self) -> Iterator[None]:
-        """Ctrl-C once drains, twice kills; SIGTERM drains for a while. Only in the main thread, where Python lets signals
-        arrive: elsewhere it is the caller who stops us."""
+        """Ctrl-C once drains, twice kills; SIGTERM drains for a while. A third Ctrl-C is raised: whatever we are at (reading
+        a terabyte of inputs, say) is left. Only in the main thread, where Python lets signals arrive: elsewhere it is the
+        caller who stops us."""
 
         def arrived(number: int, _: FrameType | None) -> None:
             self._term_at = self._term_at or time.monotonic()
             self._signals.append(Stop.TERMINATE if number == signal.SIGTERM else Stop.INTERRUPT)
             self._wake()
+            if self._signals.count(Stop.INTERRUPT) > _PATIENT_PRESSES:
+                raise KeyboardInterrupt
 
         try:
             old = {number: signal.signal(number, arrived) for number in (signal.SIGINT, signal.SIGTERM)}

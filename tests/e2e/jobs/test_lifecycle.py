@@ -334,3 +334,20 @@ def test_a_retry_that_was_due_is_no_failure_of_a_paused_run(project: Project) ->
     assert (run.exit_code, run.summary["failed"]) == (75, 0), str(run)
     project.gate.touch()
     assert project.helios("resume", "quick", "--json").summary["state"] == "completed"
+
+
+def test_a_third_ctrl_c_leaves_whatever_we_are_at(project: Project) -> None:
+    document = quick.film(3)
+    document["jobs"]["film"]["inputs"] = ["plate.bin"]
+    project.manifest(document)
+    with project.path("plate.bin").open("wb") as plate:
+        plate.truncate(1 << 40)
+    with project.running("run", "render.yaml", "--json") as process:
+        assert process.stdout
+        assert '"plan"' in process.stdout.readline()
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        run = project.finish(process)
+    assert (run.exit_code, run.summary["state"]) == (130, "paused")
+    assert shown(project)["state"] == "paused"
