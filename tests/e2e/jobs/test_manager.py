@@ -23,9 +23,12 @@ from helios_pipe.manifest.problems import ManifestError
 from helios_pipe.pipeline.executor import JobExecutor
 from helios_pipe.ports import Capabilities, WorkerResult
 from helios_pipe.stores.artifacts import StoreArtifacts
+from helios_pipe.stores.local import LocalStore
 from helios_pipe.stores.memory import MemoryStore
+from helios_pipe.worker.aws import AwsHandlerConfig, create_aws_handler
 from tests.e2e.jobs.test_python import Join
 from tests.kit.project import LIMIT_S, REPOSITORY, Project
+from tests.kit.remote import HandlerAdapter
 from tests.kit.specs import text_spec, whole
 
 
@@ -354,6 +357,22 @@ def test_assets_are_uploaded_for_remote_workers_and_deleted_with_the_job(tmp_pat
     assets = {digest_bytes(b"warm\n"), digest_bytes(b"a\n")}
     assert store.missing(assets) == assets
     assert [name for name in store.list_objects("") if name.startswith(("jobs/", "bundles/"))] == []
+
+
+def test_a_job_runs_on_remote_workers_with_nothing_shared_but_the_storage(tmp_path: Path) -> None:
+    storage = StoreArtifacts(LocalStore(tmp_path / "store"))
+    handler = create_aws_handler(AwsHandlerConfig(tmp_path / "worker", storage))
+    asked = options(tmp_path)
+    (tmp_path / "job/look.txt").write_text("warm\n")
+    executor = JobExecutor(HandlerAdapter(handler), cache_dir=tmp_path / "cache")
+    with JobManager(None, executor, storage) as manager:
+        job_id = manager.submit_job(text_spec(3, script="cat look.txt"), asked)
+        done = manager.wait(job_id)
+        assert (done.state, done.error) == (JobState.COMPLETED, None)
+        assert done.chunk_logs[99].stdout == "warm\n"
+        assert (tmp_path / "job/out/film.txt").read_text() == whole(3)
+        manager.delete_job(job_id)
+    assert storage.blobs.list_objects("bundles/") == []
 
 
 def test_the_default_repository_is_a_file_in_the_cache(manager: JobManager, tmp_path: Path) -> None:
