@@ -46,15 +46,19 @@ def tell_machines(request: Request, on_event: Callable[[Event], None] | None = N
     except KeyboardInterrupt:  # nobody was patient: the summary comes last all the same
         tell({"event": "summary", **_nothing("interrupted"), "state": "paused"})
         return 130
+    _tell_end(summary, fields, tell)
+    if lines.error is not None:
+        click.echo(f"error: stdout cannot be written: {lines.error.strerror}", err=True)
+    return summary.exit_code or int(lines.error is not None)
+
+
+def _tell_end(summary: Summary, fields: dict[str, object], tell: Callable[[Event], None]) -> None:
     for failure in summary.failures:
         tell({"event": "failure", **asdict(failure)})
     if summary.stopped:
         click.echo(f"error: {summary.stopped}", err=True)
         tell({"event": "error", "message": summary.stopped, "hint": "", "exit_code": summary.exit_code})
     tell({"event": "summary", **fields})
-    if lines.error is not None:
-        click.echo(f"error: stdout cannot be written: {lines.error.strerror}", err=True)
-    return summary.exit_code or int(lines.error is not None)
 
 
 def tell_wrong_call(message: str, exit_code: int) -> None:
