@@ -102,8 +102,16 @@ def test_a_failing_write_ends_in_a_clear_error_or_harms_nothing(project: Project
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_every_write_fails_once_in_turn(project: Project) -> None:
+    for index in range(1, len(operations_of_a_run(project)) + 1):
+        try_fault(project, index, (*ERRORS, "KILL")[index % 4])
+
+
+@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("error", [*ERRORS, "KILL"])
-def test_every_failing_write_in_turn(project: Project, error: str) -> None:
+def test_every_write_fails_once_in_turn_in_each_way(project: Project, error: str) -> None:
     for index in range(1, len(operations_of_a_run(project)) + 1):
         try_fault(project, index, error)
