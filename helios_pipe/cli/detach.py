@@ -39,7 +39,7 @@ def run_detached(request: Request, *, as_json: bool) -> int:
     folder = settings.cache_dir(opened.manifest.root, request.cache_dir) / "logs" / opened.job_id
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        output = os.open(folder / "detached.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        output = os.open(folder / "detached.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
     except OSError as error:
         raise _DetachedError(f"{folder} cannot be written: {error.strerror}", 3) from error
     mine, its = os.pipe()

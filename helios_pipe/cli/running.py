@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from helios_pipe.report.console import Live, Plain
 
 
+_DETACHED = "detached"
+
+
 def tell_machines(request: Request, on_event: Callable[[Event], None] | None = None) -> int:
     """Run it, telling JSON lines on stdout (and `on_event`, before that). Returns the exit code."""
     from helios_pipe.report.jsonl import JsonLines
@@ -37,7 +40,7 @@ def tell_machines(request: Request, on_event: Callable[[Event], None] | None = N
         tell({"event": "waiting", "reason": text})
 
     try:
-        summary, fields = _run(request, tell, "json", on_wait)
+        summary, fields = _run(request, tell, "json" if on_event is None else _DETACHED, on_wait)
     except HeliosPipeError as error:
         click.echo(f"error: {error}", err=True)
         tell({"event": "error", "message": error.message, "hint": error.hint, "exit_code": error.exit_code})
@@ -116,9 +119,9 @@ def _run(
         fields = _fields(session.job_id, summary)
         nothing = {**fields, "executed": 0, "cached": summary.total, "duration_s": 0.0}
         text = "\n".join([texts.headline(nothing), *texts.outputs(nothing)]) + "\n"
-        write_stamp(
-            session, summary, request_of(sys.argv[1:]), {"style": style, "summary": nothing, "text": text}, began_ns
-        )
+        note = {"style": style, "summary": nothing, "text": text}
+        if style != _DETACHED:  # the next one has an id to say, not a summary
+            write_stamp(session, summary, request_of(sys.argv[1:]), note, began_ns)
     finally:
         session.close()
     return summary, fields

@@ -169,6 +169,15 @@ def test_a_detached_run_goes_on_without_its_terminal(held: Project) -> None:
     assert held.path("out/film.txt").read_text() == quick.whole(10)
 
 
+def test_a_detached_run_with_nothing_to_do_says_the_id_all_the_same(held: Project) -> None:
+    held.gate.touch()
+    job = said(held.helios("run", "render.yaml", "-d"))
+    assert held.helios("attach", "quick").exit_code == 0
+    held.settled()
+    assert [said(held.helios("run", "render.yaml", "-d")) for _ in range(2)] == [job, job]
+    assert held.helios("attach", "quick").exit_code == 0
+
+
 def test_attach_ends_as_the_job_does(held: Project) -> None:
     held.manifest(quick.film(6, before=f"[ $n != 3 ] || {{ {quick.HOLD}; echo no more; exit 7; }}"))
     said(held.helios("run", "render.yaml", "-d", "-j1"))
