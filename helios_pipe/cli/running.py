@@ -119,7 +119,7 @@ def _run(
         fields = _fields(session.job_id, summary)
         nothing = {**fields, "executed": 0, "cached": summary.total, "duration_s": 0.0}
         text = "\n".join([texts.headline(nothing), *texts.outputs(nothing)]) + "\n"
-        note = {"style": style, "summary": nothing, "text": text}
+        note: dict[str, object] = {"style": style, "summary": nothing, "text": text}
         if style != _DETACHED:  # the next one has an id to say, not a summary
             write_stamp(session, summary, request_of(sys.argv[1:]), note, began_ns)
     finally:
