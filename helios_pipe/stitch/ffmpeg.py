@@ -18,7 +18,7 @@ from helios_pipe.settings import environment
 from helios_pipe.stitch.model import JoinSettings
 from helios_pipe.stitch.muxers import kept_tags, muxer_options
 from helios_pipe.stitch.packets import PacketRuns
-from helios_pipe.stitch.preflight import Plan
+from helios_pipe.stitch.preflight import INDEX_FROM, Plan
 from helios_pipe.stitch.remux import Written
 from helios_pipe.stitch.source import opened, packets_of
 from helios_pipe.worker.process import run_process
@@ -59,8 +59,9 @@ def concat(program: str, plan: Plan, target: Path, muxer: str, settings: JoinSet
         )
     with PacketRuns() as runs:
         for chunk in plan.chunks:
-            for packet in packets_of(chunk.piece, quick=plan.quick):
-                runs.add(packet)
+            if plan.prove or chunk.mark[0] < INDEX_FROM:  # a large one is compared byte by byte in any case
+                for packet in packets_of(chunk.piece, quick=plan.quick):
+                    runs.add(packet)
             runs.end_run()
         return Written(runs.digests())
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import accumulate, count
 from pathlib import Path
+from typing import NamedTuple
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError, ToolError
@@ -49,7 +50,7 @@ def join(
     All or nothing: the output appears whole, after every check, in one rename; on any failure what stood there stays and
     nothing is left behind. Raises StitchError. Memory does not grow with the number or the size of the pieces.
     """
-    return _join(pieces, output, settings, _copy_packets, sound)
+    return _joined(_join(pieces, output, settings, _copy_packets, sound=sound), settings)
 
 
 def check(pieces: Sequence[Piece], settings: JoinSettings = _DEFAULT) -> int:
@@ -58,14 +59,29 @@ def check(pieces: Sequence[Piece], settings: JoinSettings = _DEFAULT) -> int:
     return preflight(pieces, marks_of(pieces), settings).frames
 
 
+class _Done(NamedTuple):
+    plan: Plan
+    written: Written
+    digest: Digest | None
+    size: int
+
+
 def _join(
-    pieces: Sequence[Piece], output: Path, settings: JoinSettings, write: Writer, sound: Piece | None = None
-) -> Joined:
+    pieces: Sequence[Piece],
+    output: Path,
+    settings: JoinSettings,
+    write: Writer,
+    *,
+    sound: Piece | None = None,
+    prove: bool = True,
+) -> _Done:
+    """Every check is made; without `prove`, no digest that only a proof would hold."""
     muxer = muxer_for(output)
     marks = marks_of(pieces)
     files = [*pieces, sound] if sound else pieces
     with FileDigests([piece.path if piece.digest else None for piece in files]) as digests:
-        plan = _with_sound(preflight(pieces, marks, settings), muxer, settings, sound)
+        plan = replace(preflight(pieces, marks, settings), prove=prove)
+        plan = _with_sound(plan, muxer, settings, sound)
         with replacing(output) as scratch:
             written = write(plan, scratch, muxer, settings)
             digest, packets = postcheck(scratch, muxer, plan, written.packets)
@@ -73,7 +89,7 @@ def _join(
                 check_sound(scratch, muxer, plan.sound, written.sound)
             check_digests(files, digests.result())
             size = scratch.stat().st_size
-    return _joined(plan, Written(packets, written.sound), settings, digest, size)
+    return _Done(plan, Written(packets, written.sound), digest, size)
 
 
 def _with_sound(plan: Plan, muxer: str, settings: JoinSettings, sound: Piece | None) -> Plan:
@@ -89,7 +105,9 @@ def _with_sound(plan: Plan, muxer: str, settings: JoinSettings, sound: Piece | N
     return replace(plan, sound=sound_of_chunks(pieces, counts, muxer, plan.clock.fps, settings))
 
 
-def _joined(plan: Plan, written: Written, settings: JoinSettings, digest: Digest, size: int) -> Joined:
+def _joined(done: _Done, settings: JoinSettings) -> Joined:
+    plan, written, digest, size = done
+    assert digest is not None
     sound = None
     if plan.sound and written.sound:
         record = written.sound
@@ -113,10 +131,8 @@ def _copy_packets(plan: Plan, target: Path, muxer: str, settings: JoinSettings) 
     try:
         return remux(plan, target, muxer, settings)
     except UnwritableError as error:
-        from helios_pipe.stitch.ffmpeg import (
-            concat,
-            find_ffmpeg,
-        )  # starting processes takes modules that copying does not
+        # Starting processes takes modules that copying does not.
+        from helios_pipe.stitch.ffmpeg import concat, find_ffmpeg
 
         try:
             program = find_ffmpeg()
@@ -168,7 +184,7 @@ class RemuxStitcher:
 
     def stitch(self, inputs: Sequence[Path], output: Path) -> None:
         """Join `inputs` in order into `output`. Raises StitchError; then what stood there stays."""
-        join([Piece(path, path.name) for path in inputs], output, self._settings)
+        _join([Piece(path, path.name) for path in inputs], output, self._settings, _copy_packets, prove=False)
 
 
 class FfmpegStitcher:
@@ -186,4 +202,4 @@ class FfmpegStitcher:
         from helios_pipe.stitch.ffmpeg import concat, find_ffmpeg
 
         write = partial(concat, self._program or find_ffmpeg())
-        _join([Piece(path, path.name) for path in inputs], output, self._settings, write)
+        _join([Piece(path, path.name) for path in inputs], output, self._settings, write, prove=False)

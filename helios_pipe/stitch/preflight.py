@@ -38,7 +38,8 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Chunks that fit together. `delay` is by how many frames decoding runs ahead of showing, at most, anywhere."""
+    """Chunks that fit together. `delay` is by how many frames decoding runs ahead of showing, at most, anywhere;
+    `prove` asks for the digests that only a proof holds."""
 
     clock: Clock
     demuxer: str
@@ -48,6 +49,7 @@ class Plan:
     chunk_sound: bool
     chunks: tuple[Checked, ...]
     sound: SoundPlan | None = None
+    prove: bool = True
 
     @property
     def frames(self) -> int:

@@ -12,7 +12,7 @@ from helios_pipe.errors import StitchError
 from helios_pipe.stitch.model import JoinSettings, refuse
 from helios_pipe.stitch.muxers import BOXED, kept_tags, muxer_options
 from helios_pipe.stitch.packets import PacketRuns
-from helios_pipe.stitch.preflight import Plan
+from helios_pipe.stitch.preflight import INDEX_FROM, Plan
 from helios_pipe.stitch.source import mark_of, opened
 from helios_pipe.stitch.track import SoundRecord, SoundTrack
 
@@ -74,7 +74,9 @@ def _write(
                     out = _add_stream(container, source, plan, muxer, settings)
                     if plan.sound is not None:
                         sound = stack.enter_context(closing(SoundTrack(plan.sound, container)))
-                first = _copy(_Target(container, out, runs, sound), source, plan, first)
+                # A large chunk is compared byte by byte: its packets' digest would be for the proof alone.
+                hashed = runs if plan.prove or chunk.mark[0] < INDEX_FROM else None
+                first = _copy(_Target(container, out, hashed, sound), source, plan, first)
                 runs.end_run()
         return sound.finish() if sound else None
 
@@ -104,7 +106,7 @@ def _add_stream(
 class _Target(NamedTuple):
     container: OutputContainer
     stream: VideoStream
-    runs: PacketRuns
+    runs: PacketRuns | None
     sound: SoundTrack | None
 
 
@@ -118,10 +120,9 @@ def _copy(target: _Target, source: InputContainer, plan: Plan, first: int) -> in
     ratio = stream.time_base * plan.clock.fps
     num, den = 2 * ratio.numerator, 2 * ratio.denominator
     half, base, order = ratio.denominator, None, first
-    sound, mux, keep = target.sound, target.container.mux_one, target.runs.add
+    sound, mux, runs = target.sound, target.container.mux_one, target.runs
     for packet in source.demux(stream):
-        pts = packet.pts
-        if pts is None:
+        if (pts := packet.pts) is None:
             continue
         base = pts if base is None else base
         packet.stream = target.stream
@@ -135,6 +136,7 @@ def _copy(target: _Target, source: InputContainer, plan: Plan, first: int) -> in
             mux(packet)
         except av.FFmpegError as error:  # here, or it would be taken for the source's
             raise _failed(plan, target.container.format.name, error) from error
-        keep(packet)
+        if runs is not None:
+            runs.add(packet)
         order += 1
     return order

@@ -9,8 +9,10 @@ from pathlib import Path
 import av
 import pytest
 
+from helios_pipe.digest import digest_file
 from helios_pipe.errors import StitchError
-from helios_pipe.stitch.join import JoinSettings, Piece, join
+from helios_pipe.stitch.compare import compare_files
+from helios_pipe.stitch.join import FfmpegStitcher, JoinSettings, Piece, RemuxStitcher, join
 from helios_pipe.stitch.postcheck import postcheck
 from helios_pipe.stitch.preflight import Plan, marks_of, preflight
 from helios_pipe.stitch.remux import remux
@@ -186,6 +188,14 @@ def test_a_large_join_is_what_its_chunks_are(noisy: list[Piece], tmp_path: Path)
     assert joined.frames == 60
     plain = [Piece(piece.path, piece.name) for piece in noisy]
     assert [chunk.packets for chunk in join(plain, tmp_path / "all.mkv").chunks] == [c.packets for c in joined.chunks]
+
+
+def test_the_stitchers_give_what_the_join_gives(noisy: list[Piece], tmp_path: Path, program: str) -> None:
+    joined = join(noisy, tmp_path / "joined.mp4")
+    RemuxStitcher().stitch([piece.path for piece in noisy], tmp_path / "stitched.mp4")
+    FfmpegStitcher(program).stitch([piece.path for piece in noisy], tmp_path / "program.mp4")
+    assert digest_file(tmp_path / "stitched.mp4") == joined.sha256
+    assert compare_files(tmp_path / "joined.mp4", tmp_path / "program.mp4").verdict == "frames"
 
 
 def test_a_byte_in_a_large_file(noisy: list[Piece], large: Plan, tmp_path: Path) -> None:
