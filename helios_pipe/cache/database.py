@@ -18,6 +18,7 @@ _NETWORK_TYPES = frozenset(
 _BUSY_MS = 60_000
 _PAGE = 4096
 """The least that SQLite writes."""
+DAMAGED = "Move that file away: the blobs stay, and what it knew of them is made again. Or give another folder with --cache-dir."
 _SCHEMA = 3
 """Counted up when a table is added: older programs go on working with what they know."""
 
@@ -84,11 +85,7 @@ class Database:
                 f"the cache folder {folder} is no folder", hint="Move it away, or give another one with --cache-dir."
             ) from error
         except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"the cache's database {folder / FILE_NAME} cannot be used: {error}",
-                hint="Move that file away: the blobs stay, and what it knew of them is made again. Or give another cache "
-                "folder with --cache-dir.",
-            ) from error
+            raise self._unusable(error) from error
         except OSError as error:
             raise StoreError(
                 f"the cache folder {folder} cannot be used: {error}",
@@ -134,14 +131,28 @@ class Database:
 
     def _unwritten(self, error: sqlite3.Error) -> StoreError:
         path = self.folder / FILE_NAME
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        if _code(error) == sqlite3.SQLITE_FULL:
             text = missing_room(path, _PAGE)
             return DiskFullError(f"the cache's database {path} cannot be written: {text}", hint=MAKE_ROOM)
-        return StoreError(f"the cache's database {path} cannot be written: {error}")
+        return StoreError(f"the cache's database {path} cannot be written: {error}", hint=_hint(error))
+
+    def _unusable(self, error: sqlite3.Error) -> StoreError:
+        if _code(error) == sqlite3.SQLITE_FULL:
+            return self._unwritten(error)
+        hint = _hint(error) or "Give another cache folder with --cache-dir or HELIOS_PIPE_CACHE_DIR."
+        return StoreError(f"the cache's database {self.folder / FILE_NAME} cannot be used: {error}", hint=hint)
 
     def close(self) -> None:
         """Give the connection back. Idempotent."""
         self.connection.close()
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _hint(error: sqlite3.Error) -> str:
+    return DAMAGED if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else ""
 
 
 def _keep_out_of_git(folder: Path) -> None:

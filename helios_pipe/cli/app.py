@@ -91,4 +91,16 @@ def call(argv: list[str]) -> int:
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if type(error).__module__ != "sqlite3":
+            raise
+        return _bad_database(error)
     return code if isinstance(code, int) else 0
+
+
+def _bad_database(error: Exception) -> int:
+    """What SQLite found wrong while it was asked for something."""
+    from helios_pipe.cache.database import DAMAGED
+
+    click.echo(f"error: the cache's database cannot be read: {error}\n  {DAMAGED}", err=True)
+    return 3
