@@ -96,7 +96,7 @@ jobs:
         (top("adapters: {x: {type: dsk}}"), "2:16: adapters.x.type: unknown type 'dsk', did you mean 'dask'?"),
         (top("adapters: {x: {}}"), "2:12: adapters.x: missing key 'type', expected one such as local"),
         (top("adapters: {x: {type: lambda}}"), "2:12: adapters.x: missing key 'function', expected one such as render"),
-        (top("adapters: {x: {type: lambda, function: f, url: y}}"), "2:43: adapters.x.url: unknown key 'url', expected one of concurrency, endpoint_url, function, qualifier, region, storage, type"),
+        (top("adapters: {x: {type: lambda, function: f, url: y}}"), "2:43: adapters.x.url: unknown key 'url', expected one of concurrency, endpoint_url, function, prices, qualifier, region, storage, type"),
         (top("adapters: {local: {type: dask}}"), "2:20: adapters.local.type: is the text 'dask', expected 'local'"),
         (top("adapters: {local: {concurrency: 0}}"), "2:20: adapters.local.concurrency: is 0, expected 1 or more"),
         (top("adapters: {x: {type: dask}}"), "2:12: adapters.x: expected exactly one of 'address' and 'local_cluster'"),
