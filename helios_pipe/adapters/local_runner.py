@@ -26,7 +26,8 @@ from helios_pipe.transfer import free_bytes
 from helios_pipe.worker.environment import command_environment, secret_values
 from helios_pipe.worker.outputs import check_output
 from helios_pipe.worker.tools import WorkerTools
-from helios_pipe.worker.workspace import Workspace, Workspaces
+from helios_pipe.worker.workspace import Workspace
+from helios_pipe.worker.workspaces import Workspaces
 
 _LEAST_ROOM = 1 << 20
 """With less room than this on the disk, failed workspaces are not kept: the journal needs it more."""
@@ -90,7 +91,7 @@ class LocalRunner:
         log = self._log_path(action.node, attempt)
         argv = workspace.real_argv(action)
         job = WorkerJob(
-            argv[0], tuple(argv[1:]), environment, workspace.cwd, action.limits.timeout_s, action.limits.stall_timeout_s,
+            argv[0], argv[1:], environment, workspace.cwd, action.limits.timeout_s, action.limits.stall_timeout_s,
             log, cancel=cancel, mask=secret_values(action, self._caller), meta={"node": action.node, "attempt": attempt},
         )  # fmt: skip
         result = self._adapter.execute(job)
@@ -103,7 +104,7 @@ class LocalRunner:
             return Outcome(failure=failure, reason=_reason(result), **common)  # type: ignore[arg-type]
         try:
             workspace.check()
-            check_output(str(workspace.output), action.output)
+            check_output(workspace.output, action.output)
             adopt = self._blobs.adopt_folder if action.output.folder else self._blobs.adopt
             blob = adopt(workspace.output)
         except StaleInputError as error:

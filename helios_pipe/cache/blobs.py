@@ -67,7 +67,7 @@ class Blobs:
             raise BlobDamagedError(f"{source} has digest {digest}, expected {expected}")
         return Blob(digest, self._move_in(path, digest))
 
-    def adopt_folder(self, folder: Path) -> Blob:
+    def adopt_folder(self, folder: str | Path) -> Blob:
         """Take a folder's files in, and the tree that names them. Raises OutputError on anything but files and folders."""
         entries = []
         for path in _files_below(str(folder)):

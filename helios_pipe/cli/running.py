@@ -105,7 +105,7 @@ def _say_waiting(text: str) -> None:
 def _run(
     request: Request, listener: Listener | None, style: str, on_wait: Callable[[str], None]
 ) -> tuple[Summary, dict[str, object]]:
-    from helios_pipe.pipeline.run import run
+    from helios_pipe.pipeline.run import Hooks, run
     from helios_pipe.pipeline.session import Session, open_manifest
     from helios_pipe.pipeline.stamping import write_stamp
 
@@ -115,7 +115,7 @@ def _run(
         click.echo(f"warning: {warning}", err=True)
     session = Session(request, opened)
     try:
-        summary = run(session, listener, on_wait)
+        summary = run(session, listener, on_wait, Hooks(ours=True))
         fields = _fields(session.job_id, summary)
         nothing = {**fields, "executed": 0, "cached": summary.total, "duration_s": 0.0}
         text = "\n".join([texts.headline(nothing), *texts.outputs(nothing)]) + "\n"

@@ -22,7 +22,8 @@ from helios_pipe.pipeline.workplace import work_folder
 from helios_pipe.ports import ActionRunner, BlobStore, WorkerAdapter
 from helios_pipe.stitch.runner import JoinRunner
 from helios_pipe.transfer import write_failed
-from helios_pipe.worker.workspace import Workspaces
+from helios_pipe.worker.adopted import adopt_orphans
+from helios_pipe.worker.workspaces import Workspaces
 
 _JOINS = {"concat": "(join)", "collect": "(join)", "encode": "(encode)"}
 """Pools of our own process, by names that no adapter can have."""
@@ -48,7 +49,8 @@ def prices_of(manifest: Manifest) -> dict[str, Prices]:
 
 
 class Pools:
-    """The slots of one run. `run` is asked for the run's number, which is known when the first task comes."""
+    """The slots of one run. `run` is asked for the run's number, which is known when the first task comes; `ours` says that
+    the process is this run's alone."""
 
     def __init__(
         self,
@@ -58,12 +60,14 @@ class Pools:
         *,
         announce: bool,
         given: Mapping[str, Given] | None = None,
+        ours: bool = False,
     ) -> None:
         self._session = session
         self._told = told
         self._run = run
         self._announce = announce
         self._given = given or {}
+        self._ours = ours
         self._pools: dict[str, Pool] = {}
         self._hedged: set[str] = set()
         self._folders: set[Path] = set()
@@ -130,7 +134,7 @@ class Pools:
 
     def _local(self, name: str, adapter: WorkerAdapter) -> LocalRunner:
         session = self._session
-        workspaces = Workspaces(self._work / name, session.inputs.locate, project=session.root)
+        workspaces = Workspaces(self._work / name, session.inputs.locate, project=session.root, deserted=self._deserted)
         return LocalRunner(
             workspaces, adapter, session.blobs, session.inputs.locate, settings.environment(), session.path,
             self.log_path, session.cache / "failed" / session.job_id,
@@ -158,6 +162,10 @@ class Pools:
             adapter, store, self._session.blobs, self._session.inputs.locate, self.log_path, name=name,
             signing_key=settings.signing_key(),
         )  # fmt: skip
+
+    @cached_property
+    def _deserted(self) -> Callable[[], bool] | None:
+        return adopt_orphans() if self._ours else None
 
     @cached_property
     def _work(self) -> Path:

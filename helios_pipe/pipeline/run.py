@@ -37,11 +37,12 @@ _REPORT_S = 0.4
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What a program adds to a run of its own: adapters in the place of those of a name, a word to stop, and which tasks of a
-    job that was just keyed are made already."""
+    job that was just keyed are made already. `ours`: nothing but this run goes on in this process."""
 
     adapters: Mapping[str, Given] = field(default_factory=dict)
     own: Own | None = None
     given: Callable[[JobWork], None] = lambda _: None
+    ours: bool = False
 
 
 def run(
@@ -71,8 +72,9 @@ class _Run:
         self.journal = Journal(session.database)
         self.told: SimpleQueue[Message] = SimpleQueue()
         self.pools = Pools(
-            session, self.told, lambda: self.entry.run, announce=listener is not None, given=hooks.adapters
-        )
+            session, self.told, lambda: self.entry.run, announce=listener is not None, given=hooks.adapters,
+            ours=hooks.ours,
+        )  # fmt: skip
         self.steering = Steering(self.journal, session.job_id, lambda: self.told.put(None), hooks.own)
         self.waited: Entry | None = None
         self.next_report = time.monotonic() + _REPORT_S

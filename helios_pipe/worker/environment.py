@@ -14,7 +14,7 @@ _SHORTEST_LINE = 4
 """A line of a secret with several is masked by itself from this length on: `}` would be everywhere."""
 
 
-def command_environment(action: Action, caller: Mapping[str, str], home: Path, path: str) -> dict[str, str]:
+def command_environment(action: Action, caller: Mapping[str, str], home: str | Path, path: str) -> dict[str, str]:
     """The whole environment of the action's command. From the caller's it takes what `pass_env` and `secrets` name; HOME and
     TMPDIR are `home` unless something says otherwise; what the manifest declares wins over all, for that is what is keyed.
     Raises UsageError, naming it, on a secret that the caller does not have."""

@@ -122,8 +122,8 @@ class OrderRunner:
         """Check what the command left, and leave it in the store."""
         try:
             workspace.check()
-            check_output(str(workspace.output), action.output)
-            return replace(result, artifacts=(leave_output(workspace.output, action.output, self._blobs),))
+            check_output(workspace.output, action.output)
+            return replace(result, artifacts=(leave_output(Path(workspace.output), action.output, self._blobs),))
         except StaleInputError as error:
             return replace(result, failure=FailureClass.INFRASTRUCTURE, reason=str(error))
         except OutputError as error:

@@ -16,7 +16,8 @@ from helios_pipe.action.model import Action
 from helios_pipe.digest import Digest
 from helios_pipe.worker.bring import Locate
 from helios_pipe.worker.removal import remove_tree
-from helios_pipe.worker.workspace import Workspace, Workspaces
+from helios_pipe.worker.workspace import Workspace
+from helios_pipe.worker.workspaces import Workspaces
 
 
 class Rooms:

@@ -27,23 +27,24 @@ class Way:
         self._clones = True
         self._links = True
 
-    def give(self, copy: str, target: str) -> None:
+    def give(self, copy: str, target: str) -> bool:
         """Make the new file `target` hold what our `copy` does: sharing its blocks, or else being the same file, or else
-        copied."""
+        copied. Whether it is the same file."""
         if self._clones:
             if _clone_file(copy, target):
-                return
+                return False
             self._clones = False
         if self._links:
             try:
                 os.link(copy, target)
-                return
+                return True
             except OSError as error:
                 if error.errno in _NO_LINKS:
                     self._links = False
                 elif error.errno != errno.EMLINK:
                     raise
         duplicate(copy, target)
+        return False
 
 
 class Stage:
@@ -107,13 +108,17 @@ class Stage:
         """Whether the very same input is among the files."""
         return self._files.get(fold(entry.path)) == entry
 
-    def lay_out(self, root: str, way: Way) -> None:
-        """Put the files into the workspace `root`, where their folders are already."""
+    def lay_out(self, root: str, way: Way) -> bool:
+        """Put the files into the workspace `root`, where their folders are already. Whether all are the very files of the
+        stage: nobody can change one of those without being found out here."""
         for mark in self._linked:
             os.symlink(mark.path, f"{root}/{mark.name}")
-        give = duplicate if self._private else way.give
-        for copy, name in self._copies:
-            give(copy, f"{root}/{name}")
+        if self._private:
+            for copy, name in self._copies:
+                duplicate(copy, f"{root}/{name}")
+            return False
+        same = [way.give(copy, f"{root}/{name}") for copy, name in self._copies]
+        return all(same) and not self._linked
 
     def untouched(self) -> bool:
         """Whether the files look as they did. False: somebody touched one (its date, its mode), but the bytes are right.

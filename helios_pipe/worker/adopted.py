@@ -1,0 +1,45 @@
+"""What commands leave running when they have ended: daemons that took a session of their own. Knows nothing of commands.
+
+Linux lets a process adopt the orphans among its descendants (prctl, PR_SET_CHILD_SUBREAPER). Then whatever outlives the
+command that started it is a child of ours, however it broke away, and /proc lists it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def adopt_orphans() -> Callable[[], bool] | None:
+    """Become the parent of what this process's descendants leave. Returns what tells whether nothing is left of any command
+    that has ended; None where the system cannot do it. For a process of our own, whose main thread starts no commands: it
+    waits for what it adopts, and a caller's process is not ours to change."""
+    children = f"/proc/self/task/{os.getpid()}/children"  # the main thread's: it is the one that adopts
+    if sys.platform != "linux" or not os.path.exists(children):
+        return None
+    import ctypes
+
+    if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        return None
+
+    def deserted() -> bool:
+        try:
+            with open(children, "rb", buffering=0) as file:
+                adopted = file.read().split()
+        except OSError:
+            return False
+        alive = [pid for pid in adopted if not _ended(int(pid))]
+        return not alive
+
+    return deserted
+
+
+def _ended(pid: int) -> bool:
+    """Whether it runs no more; then it is waited for."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True

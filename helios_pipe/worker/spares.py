@@ -1,0 +1,69 @@
+"""Folders that attempts have left as they were given them, for the next attempts under other names. Knows nothing of
+attempts.
+
+Making and removing folders is most of what a small attempt costs, and each shared input is one link more. A set of folders
+is given on only if nobody can be in it any more and nothing of it is other than it was: then the next attempt cannot tell
+it from a new one, and nobody can reach it by its old name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from helios_pipe.worker.staging import Stage
+
+
+class Layout(NamedTuple):
+    """What attempts of one kind find: a stage's folders and files, and more folders."""
+
+    stage: Stage
+    folders: tuple[str, ...]
+
+
+Folder = tuple[int, int, int, int, dict[str, int]]
+"""Mode, owner, group and inode of a folder, and what is in it by name and inode."""
+
+
+class Spares:
+    """The spare folders of one `Workspaces`. Thread-safe. `deserted` tells whether nothing is left of any command that has
+    ended; None where nobody can tell, and then nothing is ever given on."""
+
+    def __init__(self, deserted: Callable[[], bool] | None) -> None:
+        self._deserted = deserted
+        self._spares: dict[Layout, list[tuple[str, list[Folder]]]] = {}
+
+    def take(self, layout: Layout, root: str) -> list[Folder] | None:
+        """Make `root` a set of folders laid out like this, where there is one to spare, and say how it looks. Raises OSError."""
+        spares = self._spares.get(layout)
+        try:
+            old, seen = spares.pop() if spares else ("", None)
+        except IndexError:  # another thread was quicker
+            return None
+        if seen is not None:
+            os.rename(old, root)
+        return seen
+
+    def note(self, root: str, folders: Sequence[str]) -> list[Folder] | None:
+        """How the new set `root` looks, which was just laid out; None where nothing is given on. Raises OSError."""
+        return None if self._deserted is None else _look(root, folders)
+
+    def give_back(self, layout: Layout, root: str, folders: Sequence[str], seen: list[Folder]) -> bool:
+        """Keep the set for another attempt if it is as it was; False where it has to be removed. Raises OSError."""
+        assert self._deserted is not None
+        if not self._deserted() or _look(root, folders) != seen:
+            return False
+        self._spares.setdefault(layout, []).append((root, seen))
+        return True
+
+
+def _look(root: str, folders: Sequence[str]) -> list[Folder]:
+    found = []
+    for folder in folders:
+        path = f"{root}/{folder}"
+        stat = os.stat(path)
+        with os.scandir(path) as entries:
+            inside = {entry.name: entry.inode() for entry in entries}
+        found.append((stat.st_mode, stat.st_uid, stat.st_gid, stat.st_ino, inside))
+    return found
