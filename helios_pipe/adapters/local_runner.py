@@ -3,13 +3,13 @@ of plans, keys or records."""
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event
 
 from helios_pipe.action.model import Action, Join, Step, ToolMark
+from helios_pipe.adapters.local_logs import LogPath, Logs
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.digest import Digest
 from helios_pipe.errors import (
@@ -31,8 +31,6 @@ from helios_pipe.worker.workspaces import Workspaces
 
 _LEAST_ROOM = 1 << 20
 """With less room than this on the disk, failed workspaces are not kept: the journal needs it more."""
-LogPath = Callable[[str, int], Path]
-"""From a node's name and an attempt's number to its log file."""
 
 
 class LocalRunner:
@@ -56,7 +54,7 @@ class LocalRunner:
         self._caller = caller
         self._path = path
         self._tools = WorkerTools(path)
-        self._log_path = log_path
+        self._logs = Logs(log_path)
         self._kept = kept
 
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
@@ -85,10 +83,11 @@ class LocalRunner:
     def close(self) -> None:
         """See ActionRunner."""
         self._workspaces.close()
+        self._logs.clear()
 
     def _attempt(self, action: Action, attempt: int, cancel: Event, workspace: Workspace) -> Outcome:
         environment = command_environment(action, self._caller, workspace.home, self._path)
-        log = self._log_path(action.node, attempt)
+        log = self._logs.open(action.node, attempt)
         argv = workspace.real_argv(action)
         job = WorkerJob(
             argv[0], argv[1:], environment, workspace.cwd, action.limits.timeout_s, action.limits.stall_timeout_s,
@@ -97,7 +96,7 @@ class LocalRunner:
         result = self._adapter.execute(job)
         common = {
             "exit_code": result.exit_code, "duration_s": result.duration_ms / 1000, "memory_mb": result.memory_mb,
-            "tail": result.stderr or result.stdout, "log": log if os.path.exists(log) else None,
+            "tail": result.stderr or result.stdout, "log": self._logs.close(log),
         }  # fmt: skip
         if result.failure is not None or result.exit_code != 0:
             failure = result.failure or FailureClass.COMMAND

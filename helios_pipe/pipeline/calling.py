@@ -148,9 +148,10 @@ class CallingAdapter:
 def _keep_log(job: WorkerJob, result: WorkerResult) -> None:
     """An adapter that knows nothing of logs has its output kept all the same."""
     text = result.stdout + result.stderr
-    if job.log is None or not text or job.log.exists():
+    if job.log is None or not text:
         return
     try:
-        job.log.write_text(text, encoding="utf-8", errors="backslashreplace")
+        if not job.log.exists() or not job.log.stat().st_size:
+            job.log.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError:
         pass  # the tails are in the journal

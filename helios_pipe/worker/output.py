@@ -33,7 +33,6 @@ class Direct:
     pipes: Sequence[int] = ()
 
     def __init__(self, log: str, tail_bytes: int) -> None:
-        self._log = log
         self._tail_bytes = tail_bytes
         self._file = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         self._start = os.fstat(self._file).st_size
@@ -51,10 +50,8 @@ class Direct:
         raise AssertionError(pipe)
 
     def finish(self) -> Tails:
-        """The tail of what this command wrote. An empty log is removed."""
+        """The tail of what this command wrote."""
         size = os.fstat(self._file).st_size
-        if size == 0:
-            _remove(self._log)
         start = max(self._start, size - self._tail_bytes)
         data = os.pread(self._file, size - start, start) if size > start else b""
         return Tails(_text(data, cut=start > self._start), "", "")
@@ -209,13 +206,6 @@ class _Stream:
         except Exception as error:  # noqa: BLE001 - whatever a callback raises
             self._callback = None
             self.trouble = f"a callback for its output failed: {type(error).__name__}: {error}"
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # the command was quicker, or it stays: an empty log is no reason to fail
 
 
 def _text(data: bytes, *, cut: bool) -> str:

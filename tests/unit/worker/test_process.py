@@ -98,7 +98,7 @@ def test_a_missing_program_is_named_with_the_path_that_was_searched(tmp_path: Pa
     result = run(tmp_path, "no-such-renderer", env={"PATH": "/usr/bin:/bin"}, log=tmp_path / "log")
     assert (result.exit_code, result.failure) == (127, FailureClass.COMMAND)
     assert result.reason == "no-such-renderer: no such program on PATH (/usr/bin:/bin)"
-    assert not (tmp_path / "log").exists()
+    assert not (tmp_path / "log").read_text()
 
 
 def test_a_missing_program_of_the_workspace_is_named_with_the_folder(tmp_path: Path) -> None:
