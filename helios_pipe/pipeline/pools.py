@@ -18,7 +18,7 @@ from helios_pipe.errors import UsageError
 from helios_pipe.jobs.journal import log_path
 from helios_pipe.manifest.model import AdapterConfig, Manifest
 from helios_pipe.pipeline.session import Session
-from helios_pipe.pipeline.workplace import work_folder
+from helios_pipe.pipeline.workplace import standing_folder, work_folder
 from helios_pipe.ports import ActionRunner, BlobStore, WorkerAdapter
 from helios_pipe.stitch.runner import JoinRunner
 from helios_pipe.transfer import write_failed
@@ -134,7 +134,10 @@ class Pools:
 
     def _local(self, name: str, adapter: WorkerAdapter) -> LocalRunner:
         session = self._session
-        workspaces = Workspaces(self._work / name, session.inputs.locate, project=session.root, deserted=self._deserted)
+        workspaces = Workspaces(
+            self._work / name, session.inputs.locate, project=session.root, deserted=self._deserted,
+            standing=standing_folder(session.cache, session.job_id),
+        )  # fmt: skip
         return LocalRunner(
             workspaces, adapter, session.blobs, session.inputs.locate, settings.environment(), session.path,
             self.log_path, session.cache / "failed" / session.job_id,

@@ -28,3 +28,9 @@ def work_folder(cache: Path, blobs: Blobs, job_id: str, run: int) -> Path:
         except OSError:
             continue
     return place / str(run)
+
+
+def standing_folder(cache: Path, job_id: str) -> Path:
+    """Where inputs of the job's nodes stay laid out between its runs, where they are very many: copies, which may be removed
+    at any time."""
+    return cache / "standing" / job_id

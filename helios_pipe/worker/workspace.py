@@ -75,6 +75,11 @@ class Workspace:
     def check(self) -> None:
         """To be called when the command has ended well: raises StaleInputError, naming the file, where an input that others
         use too was written to, by whoever. What was made of it must not be kept. The next attempt gets copies of its own."""
+        self._whole = self._looked_whole()
+        if self.marks and touched(self.marks, _SOURCE_CHANGED):
+            self._shelf.marks = ()  # the same bytes with another date: look afresh, or every attempt reads them again
+
+    def _looked_whole(self) -> bool:
         assert self._layout is not None
         stage = self._layout.stage
         try:
@@ -84,9 +89,7 @@ class Workspace:
             raise
         if not whole:
             self._shelf.retire(stage)
-        if self.marks and touched(self.marks, _SOURCE_CHANGED):
-            self._shelf.marks = ()  # the same bytes with another date: look afresh, or every attempt reads them again
-        self._whole = whole
+        return whole
 
     def keep(self, target: Path) -> Path:
         """Move what the attempt left to `target`, in place of what is there, for a post-mortem. Ends the workspace. Raises
@@ -117,20 +120,26 @@ class Workspace:
 
     def _remove_known(self) -> None:
         """The usual case: what was put there, and the output where nobody took it. Raises OSError where there is more."""
-        root, inner, layout = self._root, self._inner, self._layout
         for name in self.names:
-            os.unlink(f"{inner}/{name}")
+            os.unlink(f"{self._inner}/{name}")
         try:
             os.unlink(self.output)
         except FileNotFoundError:
             pass
-        if layout is None:
-            raise FileNotFoundError(root)
-        seen = self._seen if self._whole else None
-        if seen is not None and self._spares.give_back(layout, root, self._folders, seen):
-            return
-        for name in layout.stage.names:
-            os.unlink(f"{inner}/{name}")
+        if not self._given_on():
+            self._remove_layout()
+
+    def _given_on(self) -> bool:
+        """Whether another attempt has the folders from now on. Raises OSError."""
+        seen, layout = self._seen, self._layout
+        if not self._whole or seen is None or layout is None:
+            return False
+        return self._spares.give_back(layout, self._root, self._folders, seen)
+
+    def _remove_layout(self) -> None:
+        root, layout = self._root, self._layout
+        for name in layout.stage.names if layout is not None else ():
+            os.unlink(f"{self._inner}/{name}")
         for folder in reversed(self._folders):
             os.rmdir(f"{root}/{folder}")
         os.rmdir(root)

@@ -3,12 +3,13 @@
 <folder>/stage-1/0, 1, …     copies of the inputs that many attempts share, made once
 <folder>/7/w/                an attempt's working directory: links to these, its own inputs, what it leaves
 <folder>/7/t/                its HOME and TMPDIR
+<standing>/<node>/           the inputs of a node that are very many, between its attempts
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -22,6 +23,8 @@ from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.shelf import Shelf
 from helios_pipe.worker.spares import Layout, Spares
 from helios_pipe.worker.staging import Stage, Way
+from helios_pipe.worker.standing import worth_it
+from helios_pipe.worker.standing_workspace import StandingWorkspace
 from helios_pipe.worker.workspace import Workspace
 
 LINK_SIZE = 64 << 20
@@ -31,7 +34,7 @@ LINK_SIZE = 64 << 20
 class Workspaces:
     """The workspaces of one run, in a folder that is this run's alone. Thread-safe. `locate` tells where bytes are; `project`
     is where commands run that cannot be moved. With `deserted`, which tells whether nothing is left of any command that has
-    ended, folders that were left as they were serve more than one attempt."""
+    ended, folders that were left as they were serve more than one attempt, and very many inputs stay in `standing`."""
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Workspaces:
         project: Path,
         link_size: int = LINK_SIZE,
         deserted: Callable[[], bool] | None = None,
+        standing: Path | None = None,
     ) -> None:
         self.project = project
         self._folder = os.path.abspath(folder)
@@ -49,6 +53,8 @@ class Workspaces:
         self._serial = count(1)
         self._way = Way()
         self._spares = Spares(deserted)
+        self._deserted = deserted
+        self._standing = standing
         self._bare = Stage(Tree())
         self._lock = Lock()
         self._shelves: dict[Digest, Shelf] = {}
@@ -59,9 +65,15 @@ class Workspaces:
         inputs and output cannot stand in one folder, UnusableError where it cannot be written."""
         shelf, in_project = self._shelf(action.shared), action.workspace == "project"
         root = f"{self._folder}/{next(self._serial)}"
-        workspace = Workspace(root, action, shelf, self._spares, self.project if in_project else None)
+        workspace: Workspace
+        if (stands := self._stands(action)) is not None:
+            workspace = StandingWorkspace(root, action, shelf, *stands)
+        else:
+            workspace = Workspace(root, action, shelf, self._spares, self.project if in_project else None)
         try:
-            if in_project:
+            if isinstance(workspace, StandingWorkspace):
+                self._fill_standing(workspace, action)
+            elif in_project:
                 self._fill_for_project(workspace, shelf, action)
             else:
                 self._fill(workspace, shelf, action)
@@ -88,20 +100,27 @@ class Workspaces:
     def _fill(self, workspace: Workspace, shelf: Shelf, action: Action) -> None:
         stage = shelf.stage or self._prepare(shelf, action)
         own = [entry for entry in action.extra.entries if not stage.has(entry)]
-        texts = [Entry(path, Digest(""), 0) for path, _ in action.files]
-        try:
-            folders = stage.fit(action.output.name, [*own, *texts])
-        except StoreError as error:
-            raise UsageError(f"{action.node}: {error.message}") from error
+        folders = _fit(stage, action, own)
         root = workspace.lay_out(Layout(stage, folders), self._way)
         for entry in own:
             mark = bring(entry, self._locate, f"{root}/{entry.path}", self._link_size)
             workspace.names.append(entry.path)
             if mark is not None:
                 workspace.marks += (mark,)
-        for path, text in action.files:
-            write_text(f"{root}/{path}", text)
-            workspace.names.append(path)
+        _write_texts(workspace, root, action)
+
+    def _stands(self, action: Action) -> tuple[str, Callable[[], bool]] | None:
+        """Where the inputs of the action stand between its attempts; None where they do not."""
+        if self._standing is None or self._deserted is None or action.workspace == "project" or action.shared.entries:
+            return None
+        if not worth_it(action.extra.entries, self._link_size):
+            return None
+        return f"{self._standing}/{action.node}", self._deserted
+
+    def _fill_standing(self, workspace: StandingWorkspace, action: Action) -> None:
+        folders = _fit(self._bare, action, action.extra.entries)
+        root = workspace.bring(action, folders, self._locate, self._link_size)
+        _write_texts(workspace, root, action)
 
     def _fill_for_project(self, workspace: Workspace, shelf: Shelf, action: Action) -> None:
         """Nothing is brought: the inputs are in the project, and are looked at again afterwards."""
@@ -145,3 +164,18 @@ class Workspaces:
                 stage.prepare(f"{self._folder}/stage-{next(self._serial)}", self._locate, self._link_size)
                 shelf.stage = stage
             return shelf.stage
+
+
+def _fit(stage: Stage, action: Action, own: Sequence[Entry]) -> tuple[str, ...]:
+    """The folders that the action needs besides the stage's."""
+    texts = [Entry(path, Digest(""), 0) for path, _ in action.files]
+    try:
+        return stage.fit(action.output.name, [*own, *texts])
+    except StoreError as error:
+        raise UsageError(f"{action.node}: {error.message}") from error
+
+
+def _write_texts(workspace: Workspace, root: str, action: Action) -> None:
+    for path, text in action.files:
+        write_text(f"{root}/{path}", text)
+        workspace.names.append(path)
