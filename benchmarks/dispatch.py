@@ -13,12 +13,18 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.bench import Bench
+from benchmarks.place import REPOSITORY
+from benchmarks.rows import Row
+from benchmarks.timing import WrongOutcomeError, measure
 from helios_pipe.adapters.aws_lambda import AwsLambdaAdapter, LambdaConfig
 from helios_pipe.adapters.http import HttpAdapter, HttpConfig
 from helios_pipe.adapters.remote import RemoteActionRunner
@@ -31,7 +37,30 @@ from tests.kit.remote import Shelf, action
 from tests.kit.servers import latency
 
 
-def measure(name: str, adapter: WorkerAdapter, calls: int, seconds: float, rounds: int, folder: Path) -> None:
+def fan_out(bench: Bench) -> Iterator[Row]:
+    """1,000 calls at once, three times over, by each adapter; in a process of its own, as it starts 1,000 threads."""
+    calls, seconds, waves = (50, 0.2, 2) if bench.quick else (1000, 2.0, 3)
+    values: dict[str, list[float]] = {}
+    costs: dict[str, str] = {}
+    for turn in range(bench.rounds):
+        words = [sys.executable, str(Path(__file__).resolve()), str(calls), str(seconds), str(waves)]
+        for line in measure(bench.place, words, REPOSITORY).stdout.splitlines():
+            bench.say(f"fanout  round {turn + 1}/{bench.rounds}  {line}")
+            found = json.loads(line)
+            name = found["adapter"]
+            values.setdefault(name, []).append(found["took_s"] / found["worker_s"])
+            costs[name] = (
+                f"{found['overhead_ms_a_chunk']:.2f} ms a chunk, {found['cpu_ms_a_chunk']:.2f} ms of processor"
+            )
+    if values.keys() != {"lambda", "http"}:
+        raise WrongOutcomeError(f"the fan-out tells of {sorted(values)}")
+    for name, ratios in values.items():
+        what = f"{waves} waves of {calls:,} {name} calls of {seconds:g} s"
+        yield Row("fanout", what, tuple(ratios), against="the latency alone", goal=bench.goal(1.15), note=costs[name])
+
+
+def time_adapter(name: str, adapter: WorkerAdapter, calls: int, seconds: float, rounds: int, folder: Path) -> None:
+    """Send `calls` at once, `rounds` times over, and print what it took."""
     store, shelf, blobs = LocalStore(folder / "store"), Shelf(folder / "shelf"), Blobs(folder / name)
     output = digest_bytes(b"x")
     shelf.add(b"x")
@@ -45,22 +74,20 @@ def measure(name: str, adapter: WorkerAdapter, calls: int, seconds: float, round
         outcomes = list(pool.map(lambda step: runner.run(step, 1, Event()), steps))
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
     assert all(outcome.digest == output for outcome in outcomes), outcomes[0]
-    overhead_ms = (took - seconds * rounds) / len(steps) * 1000
     row = {
         "adapter": name,
         "calls": len(steps),
         "at_once": calls,
-        "took_s": round(took, 2),
+        "took_s": round(took, 3),
         "worker_s": seconds * rounds,
+        "overhead_ms_a_chunk": round((took - seconds * rounds) / len(steps) * 1000, 3),
+        "cpu_ms_a_chunk": round(cpu / len(steps) * 1000, 3),
     }
-    print(
-        json.dumps(
-            {**row, "overhead_ms_a_chunk": round(overhead_ms, 3), "cpu_ms_a_chunk": round(cpu / len(steps) * 1000, 3)}
-        )
-    )
+    print(json.dumps(row), flush=True)
 
 
 def main() -> None:
+    """As a program."""
     calls, seconds, rounds = (float(word) for word in [*sys.argv[1:], *("1000", "2", "3")[len(sys.argv) - 1 :]])
     artifact = json.dumps({"path": "out.txt", "sha256": digest_bytes(b"x"), "size": 1})
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -69,8 +96,10 @@ def main() -> None:
         words = [sys.executable, latency.__file__, str(port), str(seconds), artifact]
         with running(words, port=port, log=folder / "log") as server:
             config = LambdaConfig("f", "us-east-1", endpoint_url=server.url, concurrency=int(calls))
-            measure("lambda", AwsLambdaAdapter(config), int(calls), seconds, int(rounds), folder)
-            measure("http", HttpAdapter(HttpConfig(server.url, int(calls))), int(calls), seconds, int(rounds), folder)
+            time_adapter("lambda", AwsLambdaAdapter(config), int(calls), seconds, int(rounds), folder)
+            http = HttpAdapter(HttpConfig(server.url, int(calls)))
+            time_adapter("http", http, int(calls), seconds, int(rounds), folder)
 
 
-main()
+if __name__ == "__main__":
+    main()
