@@ -13,8 +13,8 @@ from helios_pipe.action.model import Step
 from helios_pipe.engine.pool import Ended, Flight, Message, Pool
 from helios_pipe.engine.work import State, Task
 
-_LOOK_BEHIND = 8
-"""How many tasks whose pool is full are looked behind for one whose pool is not."""
+_GATHER_S = 0.002
+"""How long what ended waits for more of its kind, so that both are recorded at once. Slots have work meanwhile."""
 
 
 class Dispatcher:
@@ -32,7 +32,7 @@ class Dispatcher:
         self._told = told
         self._clock = clock
         self._serial = count()
-        self._ready: deque[Task] = deque()
+        self._ready: dict[Pool, deque[Task]] = {}
         self._later: list[tuple[float, int, Task]] = []
         self._flights: dict[Task, list[Flight]] = {}
 
@@ -44,11 +44,12 @@ class Dispatcher:
     @property
     def waiting(self) -> bool:
         """Whether a task waits for a slot, or for its next attempt."""
-        return bool(self._ready or self._later)
+        return any(self._ready.values()) or bool(self._later)
 
     def add(self, tasks: Iterable[Task]) -> None:
         """These can be attempted now."""
-        self._ready.extend(tasks)
+        for task in tasks:
+            self._ready.setdefault(self._pool_of(task), deque()).append(task)
 
     def add_later(self, task: Task, delay_s: float) -> None:
         """This one can be attempted then."""
@@ -62,16 +63,10 @@ class Dispatcher:
         """Fill the pools."""
         now = self._clock()
         while self._later and self._later[0][0] <= now:
-            self._ready.append(heapq.heappop(self._later)[2])
-        held: list[Task] = []
-        while self._ready and len(held) < _LOOK_BEHIND:
-            task = self._ready.popleft()
-            pool = self._pool_of(task)
-            if pool.room > 0:
-                self._send(task, pool)
-            else:
-                held.append(task)
-        self._ready.extendleft(reversed(held))
+            self.add([heapq.heappop(self._later)[2]])
+        for pool, tasks in self._ready.items():
+            while tasks and pool.room > 0:
+                self._send(tasks.popleft(), pool)
 
     def send_copy(self, task: Task) -> bool:
         """Start a second attempt at a task beside the one that is under way; False where no slot is idle."""
@@ -95,6 +90,8 @@ class Dispatcher:
         messages: list[Message] = []
         try:
             messages.append(self._told.get(timeout=patience_s))
+            if len(self._flights) > 1 and isinstance(messages[0], Ended):
+                messages.append(self._told.get(timeout=_GATHER_S))
             while True:
                 messages.append(self._told.get_nowait())
         except Empty:
@@ -120,7 +117,7 @@ class Dispatcher:
                 flight.task.attempts -= 1
                 if not self._remove(flight):
                     flight.task.state = State.READY
-                    self._ready.append(flight.task)
+                    self.add([flight.task])
 
     def cancel(self) -> None:
         """End what is under way."""

@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from helios_pipe.action.model import Join, Step
 from helios_pipe.cache.results import Attempt, Commit, Result, Results, proof_key
 from helios_pipe.digest import Digest, canonical
 from helios_pipe.engine.pool import Ended
-from helios_pipe.engine.resolve import Resolver
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.errors import DiskFullError
 from helios_pipe.ports import FailureClass, Outcome
@@ -39,7 +39,6 @@ class Settler:
         run: int,
         root: str,
         results: Results,
-        resolver: Resolver,
         tools_changed: Callable[[], str | None] = lambda: None,
     ) -> None:
         """`tools_changed` names a tool of this machine that is no longer the one that the keys speak of."""
@@ -48,7 +47,6 @@ class Settler:
         self._run = run
         self._root = root
         self._results = results
-        self._resolver = resolver
 
     def settle(self, batch: Sequence[Ended], beaten: Sequence[Ended], now: float) -> Settled:
         """Check each outcome's guards, commit what is right in one transaction, and say what came of it. Of attempts that
@@ -65,7 +63,7 @@ class Settler:
         for task, outcome in (*settled.made, *settled.failed):
             attempts.append(self._attempt(task, numbers[task], outcome, now))
         try:
-            self._commit(settled, attempts, now)
+            self._commit(settled, {message.task: message.flight.step for message in batch}, attempts, now)
         except DiskFullError as error:
             if settled.made:
                 raise
@@ -78,13 +76,13 @@ class Settler:
         if rows:
             self._results.commit(Commit(last=rows))
 
-    def _commit(self, settled: Settled, attempts: list[Attempt], now: float) -> None:
+    def _commit(self, settled: Settled, steps: Mapping[Task, Step], attempts: Sequence[Attempt], now: float) -> None:
         results: list[Result] = []
         preimages: dict[str, bytes] = {}
         fresh: set[str] = set()
         for task, outcome in settled.made:
             results.append(_result(task, outcome, now))
-            preimages[task.key] = self._preimage(task)
+            preimages[task.key] = _preimage(task, steps[task])
             if outcome.proof:
                 preimages[proof_key(task.key, results[-1].digest)] = outcome.proof
             if task.recipe is not None and not task.work.saved_recipe:
@@ -103,11 +101,6 @@ class Settler:
                 settled.warnings.append(_not_deterministic(task, result, differ[result]))
                 if not forced and (kept := self._results.find([task.key]).get(task.key)) is not None:
                     task.digest = kept.digest
-
-    def _preimage(self, task: Task) -> bytes:
-        if task.preimage or task.recipe is None:
-            return task.preimage
-        return task.recipe.key(self._resolver.action(task)).data
 
     def _changed(self, task: Task, outcome: Outcome, shared: dict[str, str | None]) -> str | None:
         """What the result stands on that is another thing by now; None where all is as it was keyed. `shared` is what was
@@ -144,6 +137,12 @@ class Settler:
             self._run, task.name, number, status, now - outcome.duration_s, outcome.duration_s, outcome.worker,
             outcome.exit_code, reason, log, tail,
         )  # fmt: skip
+
+
+def _preimage(task: Task, step: Step) -> bytes:
+    if task.preimage or task.recipe is None or isinstance(step, Join):
+        return task.preimage
+    return task.recipe.key(step).data
 
 
 def _result(task: Task, outcome: Outcome, now: float) -> Result:

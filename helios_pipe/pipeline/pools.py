@@ -13,7 +13,7 @@ from helios_pipe.adapters.local import LocalWorkerAdapter
 from helios_pipe.adapters.local_runner import LocalRunner
 from helios_pipe.engine.cost import Prices
 from helios_pipe.engine.pool import Message, Pool
-from helios_pipe.engine.work import Task
+from helios_pipe.engine.work import JobWork, Task
 from helios_pipe.errors import UsageError
 from helios_pipe.jobs.journal import log_path
 from helios_pipe.manifest.model import AdapterConfig, Manifest
@@ -69,6 +69,7 @@ class Pools:
         self._given = given or {}
         self._ours = ours
         self._pools: dict[str, Pool] = {}
+        self._serving: dict[tuple[JobWork, str], Pool] = {}
         self._hedged: set[str] = set()
         self._folders: set[Path] = set()
 
@@ -77,7 +78,12 @@ class Pools:
 
     def of(self, task: Task) -> Pool:
         """The slots that a task runs on."""
-        name = self._name(task)
+        pool = self._serving.get((task.work, task.kind))
+        if pool is None:
+            pool = self._serving[task.work, task.kind] = self._pool(self._name(task))
+        return pool
+
+    def _pool(self, name: str) -> Pool:
         pool = self._pools.get(name)
         if pool is None:
             runner, size = self._make(name)

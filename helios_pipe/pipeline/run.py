@@ -113,9 +113,7 @@ class _Run:
         resolver = session.resolver  # asks the tools first: a missing one ends it before anything is written
         ledger = Ledger(session.works, session.reasons, self.listener, time.monotonic, 0.5)
         self.entry = self._begin(ledger.total)
-        settler = Settler(
-            session.job_id, self.entry.run, str(session.root), session.results, resolver, session.tools.changed
-        )
+        settler = Settler(session.job_id, self.entry.run, str(session.root), session.results, session.tools.changed)
         around = Surroundings(
             self.pools.of, self.told, self.place, lambda: self.steering.asked(self.entry), self.report, self.hints,
             lambda work: session.results.durations(session.job_id, work.name), self.hooks.given,
