@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import SubprocessError
 
 from benchmarks import crash, hashing, joins, render, startup, workloads
 from benchmarks.bench import Bench, Workload
@@ -83,7 +84,7 @@ def _run(bench: Bench, only: Sequence[str]) -> tuple[list[Row], list[str]]:
             for row in WORKLOADS[name](bench):
                 rows.append(row)
                 bench.say(f"= {_told(row)}")
-        except WrongOutcomeError as error:
+        except (WrongOutcomeError, MissingError, SubprocessError, OSError) as error:
             wrong.append(f"{name}: {error}")
             bench.say(f"WRONG {wrong[-1]}")
         bench.say(f"{name} took {time.monotonic() - began:.1f} s")

@@ -17,6 +17,8 @@ def table(rows: Sequence[Row], machine: Mapping[str, str]) -> str:
     lines = [
         f"Measured {machine['date']}: " + ", ".join(f"{k} {v}" for k, v in machine.items() if k != "date") + ".",
         "",
+        "![Each ratio as a bar on a logarithmic axis, with its goal](performance.svg)",
+        "",
         "| | question | goal | measured | rounds | seconds (medians) | also |",
         "|---|---|---|---|---|---|---|",
         *(_line(row) for row in rows),
