@@ -93,6 +93,6 @@ def render(bench: Bench) -> Iterator[Row]:
     both = {name: samples[name] for name in ("ninja", OURS)}
     yield compared("render", f"{title}, -j{_JOBS}", both, goal=bench.goal(1.03), note="ninja joins by ffmpeg's concat")
     faster = [one.wall_s / ours.wall_s for one, ours in zip(samples[_ONE], samples[OURS], strict=True)]
-    what = f"{title}: how much faster than one process"
+    what = f"faster than one process, {frames:,} frames of {size}"
     yield Row("render", what, tuple(faster), against=_ONE, goal=bench.goal(1.8, at_least=True))
     shutil.rmtree(scene.folder)
