@@ -106,6 +106,7 @@ class LocalRunner:
             check_output(workspace.output, action.output)
             adopt = self._blobs.adopt_folder if action.output.folder else self._blobs.adopt
             blob = adopt(workspace.output)
+            workspace.taken = not blob.folder
         except StaleInputError as error:
             if action.workspace == "project" or attempt > 1:  # not a copy of ours that can be made again
                 return Outcome(failure=FailureClass.FATAL, reason=str(error), stale=True, **common)  # type: ignore[arg-type]

@@ -169,6 +169,7 @@ class Blobs:
         target = self.path(digest)
         try:
             os.chmod(source, 0o444)
+            stat = os.stat(source)
             if self._durable:
                 _sync(source)
             try:
@@ -178,7 +179,6 @@ class Blobs:
                 os.rename(source, target)
             if self._durable:
                 _sync(os.path.dirname(target))
-            stat = os.stat(target)
         except OSError as error:
             if error.errno == 18:  # EXDEV: another file system; copy, then try again from here
                 return self._move_in(self._copied_here(source), digest)

@@ -29,7 +29,7 @@ def job_id(name: str, manifest: Path) -> str:
 
 def log_path(cache: Path, job: str, run: int, node: str, attempt: int) -> Path:
     """Where the output of an attempt goes."""
-    return cache / "logs" / job / str(run) / f"{node}.{attempt}.log"
+    return Path(f"{cache}/logs/{job}/{run}/{node}.{attempt}.log")
 
 
 class RunRecord(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,7 +72,7 @@ class Pools:
         self._pools: dict[str, Pool] = {}
         self._serving: dict[tuple[JobWork, str], Pool] = {}
         self._hedged: set[str] = set()
-        self._folders: set[Path] = set()
+        self._folders: set[str] = set()
 
     def __iter__(self) -> Iterator[Pool]:
         return iter(list(self._pools.values()))
@@ -183,10 +184,11 @@ class Pools:
     def log_path(self, node: str, attempt: int) -> Path:
         """Where an attempt's output goes; its folder is there."""
         path = log_path(self._session.cache, self._session.job_id, self._run(), node, attempt)
-        if path.parent not in self._folders:
+        folder = os.path.dirname(path)
+        if folder not in self._folders:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                os.makedirs(folder, exist_ok=True)
             except OSError as error:
-                raise write_failed(f"the logs' folder {path.parent} cannot be made", path.parent, error) from error
-            self._folders.add(path.parent)
+                raise write_failed(f"the logs' folder {folder} cannot be made", folder, error) from error
+            self._folders.add(folder)
         return path

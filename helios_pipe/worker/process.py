@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import time
+from functools import cache
 from resource import RUSAGE_SELF, getrusage
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,13 +91,19 @@ def _start(job: WorkerJob, output: Direct | Pump) -> subprocess.Popen[bytes]:
 
     return subprocess.Popen(
         (job.command, *job.args),
-        stdin=subprocess.DEVNULL,
+        stdin=_nothing(),
         stdout=output.stdout,
         stderr=output.stderr,
         cwd=job.cwd,
         env=job.env,
         start_new_session=True,
     )
+
+
+@cache
+def _nothing() -> int:
+    """What commands read from, opened once."""
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 class _Limits:

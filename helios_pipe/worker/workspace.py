@@ -28,6 +28,8 @@ class Workspace:
         self.marks: tuple[Mark, ...] = ()
         self.names: list[str] = []
         """The paths of the inputs that it was given besides those of the layout."""
+        self.taken = False
+        """Whether the output has been moved away."""
         self._root = root
         self._inner = f"{root}/w"
         self._shelf = shelf
@@ -122,10 +124,11 @@ class Workspace:
         """The usual case: what was put there, and the output where nobody took it. Raises OSError where there is more."""
         for name in self.names:
             os.unlink(f"{self._inner}/{name}")
-        try:
-            os.unlink(self.output)
-        except FileNotFoundError:
-            pass
+        if not self.taken:
+            try:
+                os.unlink(self.output)
+            except FileNotFoundError:
+                pass
         if not self._given_on():
             self._remove_layout()
 
