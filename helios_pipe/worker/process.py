@@ -1,4 +1,4 @@
-"""Runs one command to its end, or ends it. Knows nothing of workspaces, actions or caches; the one user of subprocess.
+"""Runs one command to its end, or ends it. Knows nothing of workspaces, actions or caches.
 
     start ──▶ wait ──▶ exited ───────────────▶ end what is left of its group ──▶ result
                │                                            ▲
@@ -14,19 +14,16 @@ import os
 import select
 import signal
 import time
-from functools import cache
 from resource import RUSAGE_SELF, getrusage
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from helios_pipe.errors import AdapterError
 from helios_pipe.ports import FailureClass, WorkerJob, WorkerResult
 from helios_pipe.worker.group import Group, ask_to_end
 from helios_pipe.worker.mask import masked
 from helios_pipe.worker.output import Direct, Pump, Tails
+from helios_pipe.worker.spawn import spawn
 from helios_pipe.worker.unstarted import no_output, not_started
-
-if TYPE_CHECKING:
-    import subprocess
 
 _CANCEL_TICK_S = 0.05
 _NO_PIDFD_TICK_S = 0.01
@@ -65,7 +62,7 @@ def run_process(job: WorkerJob, *, grace_s: float = 5.0, tail_bytes: int = 65536
             output.finish()
             return not_started(job, error)
         output.started()
-        running = _Running(child, output)
+        running = _Running(child, job.command, output)
         try:
             stop = running.wait(_Limits(job, output, began))
             running.end(min(grace_s, _LEFT_OVER_GRACE_S) if stop is None else grace_s)
@@ -86,24 +83,9 @@ def _open_output(job: WorkerJob, tail_bytes: int) -> Direct | Pump:
         raise no_output(job, error) from error
 
 
-def _start(job: WorkerJob, output: Direct | Pump) -> subprocess.Popen[bytes]:
-    import subprocess  # 10 ms that a run with nothing to do need not spend
-
-    return subprocess.Popen(
-        (job.command, *job.args),
-        stdin=_nothing(),
-        stdout=output.stdout,
-        stderr=output.stderr,
-        cwd=job.cwd,
-        env=job.env,
-        start_new_session=True,
-    )
-
-
-@cache
-def _nothing() -> int:
-    """What commands read from, opened once."""
-    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+def _start(job: WorkerJob, output: Direct | Pump) -> int:
+    cwd = None if job.cwd is None else os.fspath(job.cwd)
+    return spawn((job.command, *job.args), cwd, job.env, output.stdout, output.stderr)
 
 
 class _Limits:
@@ -149,14 +131,15 @@ class _Limits:
 class _Running:
     """A started command, until it was waited for."""
 
-    def __init__(self, child: subprocess.Popen[bytes], output: Direct | Pump) -> None:
-        self._child = child
+    def __init__(self, pid: int, command: str, output: Direct | Pump) -> None:
+        self._pid = pid
+        self._command = command
         self._output = output
-        self._group = Group(child.pid)
+        self._group = Group(pid)
         self._poll = select.poll()
         for pipe in output.pipes:
             self._poll.register(pipe, select.POLLIN)
-        self._pidfd = _open_pidfd(child.pid)
+        self._pidfd = _open_pidfd(pid)
         if self._pidfd != -1:
             self._poll.register(self._pidfd, select.POLLIN)
         self.exit_code: int | None = None
@@ -200,7 +183,7 @@ class _Running:
                 return
             if time.monotonic() > until:
                 raise AdapterError(
-                    f"{self._child.args!r} does not end: processes {self._group.members()} survive SIGKILL",
+                    f"{self._command!r} does not end: processes {self._group.members()} survive SIGKILL",
                     hint="They hang in the kernel (a network share that is gone?) or belong to another user.",
                 )
 
@@ -230,15 +213,15 @@ class _Running:
 
     def _reap(self, options: int) -> None:
         try:
-            pid, status, usage = os.wait4(self._child.pid, options)
+            pid, status, usage = os.wait4(self._pid, options)
         except ChildProcessError as error:
-            self.exit_code = self._child.returncode = 0  # there is nothing left to kill
+            self.exit_code = 0  # there is nothing left to kill
             raise AdapterError(
-                f"the exit status of {self._child.args!r} is lost: something else in this process waited for it",
+                f"the exit status of {self._command!r} is lost: something else in this process waited for it",
                 hint="Is SIGCHLD ignored?",
             ) from error
         if pid:
-            self.exit_code = self._child.returncode = os.waitstatus_to_exitcode(status)
+            self.exit_code = os.waitstatus_to_exitcode(status)
             self.peak_kib = usage.ru_maxrss
 
 

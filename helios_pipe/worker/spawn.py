@@ -1,0 +1,121 @@
+"""Starts a process. Knows nothing of what becomes of it; the one user of subprocess.
+
+The interpreter stands still while `subprocess` starts a program: it holds its lock until the kernel has loaded it, which is
+most of what a small command takes. The C library's `posix_spawn` does the same without that lock, where it can start a program
+in a folder of its own and close all other descriptors (glibc from 2.34 on). What it refuses, `subprocess` tries again, and
+says what is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from helios_pipe.worker.programs import find_program
+
+if TYPE_CHECKING:
+    import ctypes
+
+_SETSIGDEF, _SETSID = 0x04, 0x80
+_OPAQUE = 1024
+"""Bytes: more than any C library's attributes, file actions or signal sets take."""
+_TO_DEFAULT = tuple(getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name))
+"""What the interpreter ignores, and a program expects not to."""
+
+
+def spawn(argv: Sequence[str], cwd: str | None, env: Mapping[str, str], stdout: int, stderr: int) -> int:
+    """Start a program in a session of its own, with nothing on stdin, exactly this environment, and no descriptors but the
+    three, and return its process id. A name without `/` is looked up on the PATH of `env`. Raises OSError and ValueError as
+    subprocess.Popen does."""
+    spawner = _spawner()
+    if spawner is not None and (pid := spawner.spawn(argv, cwd, env, (_nothing(), stdout, stderr))) is not None:
+        return pid
+    import subprocess
+
+    child = subprocess.Popen(
+        argv, stdin=_nothing(), stdout=stdout, stderr=stderr, cwd=cwd, env=env, start_new_session=True
+    )
+    child.returncode = 0  # it is waited for elsewhere, which the object need not complain of
+    return child.pid
+
+
+@cache
+def _nothing() -> int:
+    """What commands read from, opened once. Never one of the three descriptors, whatever this process was started with."""
+    import fcntl
+
+    opened = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(opened)
+
+
+@cache
+def _spawner() -> _Spawner | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        return _Spawner()
+    except (AttributeError, OSError):
+        return None  # another C library, or an older one
+
+
+class _Spawner:
+    """The C library's posix_spawn. Raises AttributeError, OSError where it is not what we need."""
+
+    def __init__(self) -> None:
+        import ctypes
+
+        self._ctypes = ctypes
+        quick: Any = ctypes.PyDLL(None)
+        self._init, self._destroy, self._addchdir, self._adddup2, self._addclosefrom = (
+            getattr(quick, f"posix_spawn_file_actions_{name}")
+            for name in ("init", "destroy", "addchdir_np", "adddup2", "addclosefrom_np")
+        )
+        self._spawn = ctypes.CDLL(None).posix_spawn  # alone lets go of the interpreter's lock
+        self._attributes = ctypes.create_string_buffer(_OPAQUE)
+        defaults = ctypes.create_string_buffer(_OPAQUE)
+        refused = quick.posix_spawnattr_init(self._attributes) or quick.sigemptyset(defaults)
+        for number in _TO_DEFAULT:
+            refused = refused or quick.sigaddset(defaults, int(number))
+        refused = refused or quick.posix_spawnattr_setsigdefault(self._attributes, defaults)
+        refused = refused or quick.posix_spawnattr_setflags(self._attributes, ctypes.c_short(_SETSIGDEF | _SETSID))
+        if refused:
+            raise OSError("no sessions")
+
+    def spawn(
+        self, argv: Sequence[str], cwd: str | None, env: Mapping[str, str], streams: tuple[int, int, int]
+    ) -> int | None:
+        """The new process, or None where nothing was started."""
+        program = find_program(argv[0], env.get("PATH", os.defpath)) if "/" not in argv[0] else argv[0]
+        if program is None or any("=" in name for name in env):
+            return None
+        words = [os.fsencode(word) for word in argv]
+        variables = [os.fsencode(f"{name}={value}") for name, value in env.items()]
+        if any(b"\0" in text for text in (*words, *variables)):
+            return None
+        pid = self._ctypes.c_int()
+        actions = self._ctypes.create_string_buffer(_OPAQUE)
+        if self._init(actions):
+            return None
+        try:
+            refused = cwd is not None and self._addchdir(actions, os.fsencode(cwd))
+            for number, stream in enumerate(streams):
+                refused = refused or self._adddup2(actions, stream, number)
+            refused = refused or self._addclosefrom(actions, 3)
+            if refused or self._spawn(
+                self._ctypes.byref(pid), os.fsencode(program), actions, self._attributes, self._array(words),
+                self._array(variables),
+            ):  # fmt: skip
+                return None
+        finally:
+            self._destroy(actions)
+        return pid.value
+
+    def _array(self, texts: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:
+        return (self._ctypes.c_char_p * (len(texts) + 1))(*texts, None)
