@@ -8,6 +8,7 @@ without blobs.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from helios_pipe.cache.database import Database
 from helios_pipe.cache.generation import new_generation
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError
+
+STANDING = "standing"
+"""The folder beside the blobs where inputs stay laid out from run to run."""
 
 
 class Kept(NamedTuple):
@@ -81,9 +85,21 @@ class Collector:
         if not dry_run:
             for digest, _ in orphans:
                 self._blobs.discard(digest)
+            self._remove_standing()
         size = sum(size for _, size in orphans)
         left = sum(size for _, size, _ in self._all_blobs()) - (size if dry_run else 0)
         return Collected(len(going), size, sum(r.duration_s for r in going), len(orphans), len(kept), left)
+
+    def _remove_standing(self) -> None:
+        """Inputs that stay laid out between runs are copies of blobs. They are moved out of reach first: a run that takes some
+        at this moment has them whole, or not at all."""
+        standing = self._blobs.folder.parent / STANDING
+        gone = f"{standing}.{os.getpid()}"
+        try:
+            os.rename(standing, gone)
+        except OSError:
+            return
+        shutil.rmtree(gone, ignore_errors=True)
 
     def verify(self) -> list[Digest]:
         """Read every blob; those whose bytes are not what their name says are removed, forgotten, and returned."""

@@ -157,7 +157,7 @@ class CacheConfig:
 class Manifest:
     """What was asked. `jobs` are in the order of the document, matrix combinations expanded in order; `root` is the folder
     that all paths are relative to; `warnings` are rendered problems that do not stop a run; `shown` is the file as the
-    request named it."""
+    request named it; `shape` is the digest of what decided that it has the right shape."""
 
     path: Path
     root: Path
@@ -173,6 +173,7 @@ class Manifest:
     marks: Marks = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     shown: str = ""
+    shape: str = ""
 
     def job(self, name: str) -> Job:
         """The job of that name. Raises KeyError."""

@@ -14,6 +14,7 @@ from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.placing import Placer
 from helios_pipe.cache.results import Memory, Result, Results
+from helios_pipe.cache.shapes import Shapes
 from helios_pipe.cache.sources import Sources
 from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.engine.inputs import Inputs
@@ -54,7 +55,9 @@ def open_manifest(request: Request) -> Opened:
     Inputs are looked for here only where it would be too late later: before there is a cache folder, and for jobs that
     begin when others have run."""
     seen = signature(os.path.abspath(request.manifest))  # before it is read: whatever comes between shows
-    manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge)
+    root = Path(os.path.abspath(request.manifest)).parent
+    known = Shapes(settings.cache_dir(root, request.cache_dir)).known
+    manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge, known=known)
     if request.strict and manifest.warnings:
         raise UsageError("\n".join(manifest.warnings), hint="With --strict, warnings are errors.")
     graph = _select(build_graph(manifest), manifest, request)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from helios_pipe.cache.blobs import Blobs
+from helios_pipe.cache.gc import STANDING
 from helios_pipe.worker.removal import remove_tree
 
 _STALE_S = 86_400.0
@@ -33,4 +34,4 @@ def work_folder(cache: Path, blobs: Blobs, job_id: str, run: int) -> Path:
 def standing_folder(cache: Path, job_id: str) -> Path:
     """Where inputs of the job's nodes stay laid out between its runs, where they are very many: copies, which may be removed
     at any time."""
-    return cache / "standing" / job_id
+    return cache / STANDING / job_id

@@ -31,6 +31,7 @@ _VERSION = 1
 _TICK_NS = 20_000_000
 """A folder that changed less than this before it was looked at may change again without its date moving."""
 Look = tuple[int, int, int, int, int]
+_NEVER: Look = (0, 0, 0, 0, 0)
 _File = tuple[str, bool, Look]
 """Digest, whether it may be executed, how it looked."""
 
@@ -76,22 +77,27 @@ class Standing:
     def prepare(self, entries: Sequence[Entry], folders: Sequence[str], locate: Locate, link_size: int) -> None:
         """Make it hold these entries and folders, and nothing else: what is right already stays. Raises as `bring`."""
         wanted = {entry.path: entry for entry in entries}
+        changed = {""}
         for path in [path for path, kept in self._files.items() if not _same(wanted.get(path), kept)]:
             os.unlink(f"{self._inner}/{path}")
             del self._files[path]
+            changed.add(path.rpartition("/")[0])
         new = [entry for entry in entries if entry.path not in self._files]
-        wanted_folders = {*parents(list(wanted)), *folders}
-        for folder in sorted(self._folders.keys() - wanted_folders - {""}, reverse=True):
-            os.rmdir(f"{self._inner}/{folder}")
-        for folder in sorted(wanted_folders - self._folders.keys()):
-            os.mkdir(f"{self._inner}/{folder}")
+        changed.update(entry.path.rpartition("/")[0] for entry in new)
+        self._have_folders({*parents(list(wanted)), *folders}, changed)
         self._bring(new, locate, link_size)
-        changed = {
-            *(folder for entry in new for folder in parents([entry.path])),
-            *wanted_folders - self._folders.keys(),
-        }
-        self._folders = {folder: seen for folder, seen in self._folders.items() if folder in wanted_folders}
-        self._note(changed | {""})
+        self._note(changed & {"", *self._folders})
+
+    def _have_folders(self, wanted: set[str], changed: set[str]) -> None:
+        """Make and remove folders; those that this changes are added to `changed`."""
+        gone, new = self._folders.keys() - wanted - {""}, wanted - self._folders.keys()
+        for folder in sorted(gone, reverse=True):
+            os.rmdir(f"{self._inner}/{folder}")
+            del self._folders[folder]
+        for folder in sorted(new):
+            os.mkdir(f"{self._inner}/{folder}")
+            self._folders[folder] = _NEVER
+        changed.update(new, (folder.rpartition("/")[0] for folder in gone | new))
 
     def _bring(self, entries: Sequence[Entry], locate: Locate, link_size: int) -> None:
         """By way of one folder: some file systems take ten times as long to make files in a folder each."""
@@ -135,9 +141,7 @@ class Standing:
         inside = self._inside()
         if any(set(os.listdir(f"{self._inner}/{folder}")) != inside.get(folder, set()) for folder in unsure):
             return False
-        self._note(used)
-        if not self._folders_untouched():
-            return False
+        self._note(used)  # the others are looked at when it is taken
         with open(f"{self.root}/index", "wb") as file:
             marshal.dump((_VERSION, self._files, self._folders), file)
         os.makedirs(os.path.dirname(place), exist_ok=True)
