@@ -136,6 +136,15 @@ class ActionRunner(Protocol):
     """Makes one attempt at an action and brings its output into the local cache, checked. Blocking, thread-safe; raises
     only where the machinery is broken for good (HeliosPipeError that is not retryable)."""
 
+    @property
+    def prepares(self) -> bool:
+        """Whether it is worth while to call `prepare`."""
+        ...
+
+    def prepare(self, steps: Iterable[Step]) -> None:
+        """Say which steps may come next: what can be done for many in one go is done. Never needed. Raises StoreError."""
+        ...
+
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome: ...
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ of plans, keys or records."""
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Event
 
@@ -56,6 +56,11 @@ class LocalRunner:
         self._tools = WorkerTools(path)
         self._logs = Logs(log_path)
         self._kept = kept
+
+    prepares = False
+
+    def prepare(self, steps: Iterable[Step]) -> None:
+        """See ActionRunner. Each step is prepared when it comes."""
 
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
         """See ActionRunner."""

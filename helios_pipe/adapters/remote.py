@@ -59,6 +59,8 @@ class RemoteActionRunner:
         self._downloads = Downloads(store, blobs)
         self.limiter = limiter or AdaptiveLimiter(adapter.capabilities.concurrency or _USUAL_CONCURRENCY)
 
+    prepares = True
+
     def prepare(self, steps: Iterable[Step]) -> None:
         """Say which steps may come, all that are known, also those that may turn out to be made already. What they need is then
         looked for in the store in one go, and many stand in one spec. Never needed, always quicker. Raises StoreError."""

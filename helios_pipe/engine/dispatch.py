@@ -6,7 +6,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import count
+from itertools import count, islice
 from queue import Empty, SimpleQueue
 
 from helios_pipe.action.model import Step
@@ -15,6 +15,10 @@ from helios_pipe.engine.work import State, Task
 
 _GATHER_S = 0.002
 """How long what ended waits for more of its kind, so that both are recorded at once. Slots have work meanwhile."""
+
+
+_AHEAD = 1000
+"""How many tasks a pool hears of at a time."""
 
 
 class Dispatcher:
@@ -66,7 +70,16 @@ class Dispatcher:
             self.add([heapq.heappop(self._later)[2]])
         for pool, tasks in self._ready.items():
             while tasks and pool.room > 0:
+                if pool.prepares and not tasks[0].step:
+                    self._prepare(pool, tasks)
                 self._send(tasks.popleft(), pool)
+
+    def _prepare(self, pool: Pool, tasks: Iterable[Task]) -> None:
+        """Tell the pool of those that come next."""
+        coming = list(islice(tasks, _AHEAD))
+        for task in coming:
+            task.step = task.step or self._step_of(task)
+        pool.prepare([task.step for task in coming if task.step])
 
     def send_copy(self, task: Task) -> bool:
         """Start a second attempt at a task beside the one that is under way; False where no slot is idle."""

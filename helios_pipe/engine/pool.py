@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, Thread
@@ -88,6 +89,16 @@ class Pool:
     def idle(self) -> int:
         """How many slots have nothing to do."""
         return max(0, self.size - self.given)
+
+    @property
+    def prepares(self) -> bool:
+        """Whether it wants to hear of tasks before it is given them."""
+        return self._runner.prepares
+
+    def prepare(self, steps: Iterable[Step]) -> None:
+        """These may be given next. Where that goes wrong it will again when they are given, and is told then."""
+        with suppress(HeliosPipeError):
+            self._runner.prepare(steps)
 
     def submit(self, flight: Flight) -> None:
         """Give it an attempt; it answers with Ended."""

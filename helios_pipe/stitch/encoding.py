@@ -3,6 +3,7 @@ of plans, keys or records."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from threading import Event
@@ -25,6 +26,11 @@ class EncodeRunner:
         self._commands = commands
         self._joins = joins
         self._blobs = blobs
+
+    prepares = False
+
+    def prepare(self, steps: Iterable[Step]) -> None:
+        """See ActionRunner. Each step is prepared when it comes."""
 
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
         """See ActionRunner."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
@@ -24,6 +24,11 @@ class JoinRunner:
         """`locate` finds the sound, which may be a file of the project."""
         self._blobs = blobs
         self._locate = locate
+
+    prepares = False
+
+    def prepare(self, steps: Iterable[Step]) -> None:
+        """See ActionRunner. Each step is prepared when it comes."""
 
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
         """See ActionRunner."""

@@ -146,6 +146,12 @@ def test_a_stopped_run_goes_on_at_home(farm: Farm) -> None:
     assert farm.film == list(range(30))
 
 
+def test_the_chunks_of_a_job_stand_in_one_spec(cloud_run_farm: Farm, storage: StorageEmulator) -> None:
+    cloud_run_farm.manifest()
+    assert cloud_run_farm.project.run("--adapter", "farm").summary["executed"] == 7
+    assert len([name for name in storage.objects if "/jobs/" in name]) == 1
+
+
 @pytest.mark.slow
 def test_a_changed_input_uploads_that_input_only(cloud_run_farm: Farm, storage: StorageEmulator) -> None:
     project = cloud_run_farm.project
