@@ -13,7 +13,7 @@ from typing import NamedTuple
 from helios_pipe import settings
 from helios_pipe.action.model import Action
 from helios_pipe.cache.blobs import Blobs
-from helios_pipe.digest import Digest
+from helios_pipe.digest import Digest, digest_file
 from helios_pipe.engine.inputs import JobOutput
 from helios_pipe.engine.pool import Message
 from helios_pipe.engine.recipe import chunk_values
@@ -37,14 +37,17 @@ class Verdict(NamedTuple):
     frame: int | None = None
 
 
-def verify_output(path: Path, blobs: Blobs | None, *, full: bool, proof: Path | None = None) -> Verdict:
-    """Hold a joined file against its proof file; against its chunks too, where the cache has them. Raises StitchError where
-    there is no proof."""
+def verify_output(
+    path: Path, blobs: Blobs | None, *, full: bool, proof: Path | None = None, sound: Path | None = None
+) -> Verdict:
+    """Hold a joined file against its proof file; against its chunks too, where the cache has them, and against its sound,
+    where that is still at `sound` or in the cache. Raises StitchError where there is no proof."""
     from helios_pipe.stitch.verify import verify_file
 
     certificate = read_proof(proof or proof_path(path))
     chunks = _chunks(certificate, blobs, path.suffix)
-    found = verify_file(path, certificate, chunks=chunks, full=full)
+    mix = _sound(certificate, blobs, sound)
+    found = verify_file(path, certificate, chunks=chunks, sound=mix, full=full)
     seams = (
         f"seams: {found.seams}, frames compared: {found.compared}"
         if chunks
@@ -52,7 +55,7 @@ def verify_output(path: Path, blobs: Blobs | None, *, full: bool, proof: Path | 
     )
     detail = f"{found.frames} frames of {found.chunks} chunks: counts, times, packets; {seams}"
     if found.samples is not None:
-        detail += f"; {found.samples} samples of sound"
+        detail += f"; {found.samples} samples of sound{', held against its file' if mix is not None else ''}"
     frames = [problem.frame for problem in found.problems if problem.frame is not None]
     texts = tuple(problem.text for problem in found.problems)
     return Verdict(str(path), found.ok, detail, texts, min(frames, default=None))
@@ -69,7 +72,8 @@ def verify_outputs(session: Session, *, full: bool) -> Iterator[Verdict]:
             continue  # one chunk, without sound: nothing was joined
         found += 1
         try:
-            verdict = verify_output(path, session.blobs, full=full)
+            given = session.root / stitch.audio if isinstance(stitch.audio, str) else None
+            verdict = verify_output(path, session.blobs, full=full, sound=given)
             yield verdict._replace(subject=os.path.relpath(path, session.root))
         except HeliosPipeError as error:
             yield Verdict(os.path.relpath(path, session.root), False, "not verified", (str(error),))
@@ -87,6 +91,18 @@ def _chunks(proof: Proof, blobs: Blobs | None, suffix: str) -> list[Piece]:
         for at, chunk in enumerate(proof.chunks)
         if chunk.digest is not None
     ]
+
+
+def _sound(proof: Proof, blobs: Blobs | None, given: Path | None) -> Piece | None:
+    """The sound file, where there still is one with the bytes that were joined."""
+    digest = proof.sound.digest if proof.sound is not None else None
+    if digest is None:
+        return None
+    if given is not None and given.is_file() and digest_file(given) == digest:
+        return Piece(given, "the sound", digest=digest)
+    if blobs is not None and blobs.mark(digest) is not None:
+        return Piece(blobs.locate(digest), "the sound", digest=digest)
+    return None
 
 
 def nearest_cache(path: Path, flag: str | None) -> Blobs | None:

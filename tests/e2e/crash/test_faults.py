@@ -93,7 +93,10 @@ def test_a_failing_write_ends_in_a_clear_error_or_harms_nothing(project: Project
     seen = operations_of_a_run(project)
     kinds = {line.split()[2] for line in seen}
     assert {"os.open", "rename", "fsync", "sqlite", "mkdir", "replace"} <= kinds, kinds
-    chosen = {*random.Random(7).sample(range(1, len(seen) + 1), 11), len(seen)}  # the last one is the stamp: nobody misses it
+    chosen = {
+        *random.Random(7).sample(range(1, len(seen) + 1), 11),
+        len(seen),
+    }  # the last one is the stamp: nobody misses it
     errors = (*ERRORS, "KILL")
     ends = [try_fault(project, index, errors[at % 4]) for at, index in enumerate(sorted(chosen))]
     assert any(end.endswith("-> 0") for end in ends), ends

@@ -1,0 +1,111 @@
+"""`helios-pipe verify`: what was joined is proved at any time after, and what is not as it was is named."""
+
+from __future__ import annotations
+
+import array
+import json
+import random
+import wave
+from typing import Any
+
+import pytest
+
+from tests.kit.project import Project, Run
+
+RATE = 48_000
+
+
+def write_sound(project: Project, name: str, *, late: int = 0) -> None:
+    """Two seconds of noise, which begins so many samples late."""
+    noise = random.Random(3)
+    samples = array.array("h", [0] * late + [noise.randrange(-8000, 8000) for _ in range(2 * RATE - late)])
+    with wave.open(str(project.path(name)), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+
+
+def verify(project: Project, *words: str) -> Run:
+    return project.helios("verify", *words, "--json")
+
+
+def verdicts(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+@pytest.fixture
+def film(project: Project) -> Project:
+    """A film of two seconds with sound, joined of six chunks."""
+    write_sound(project, "mix.wav")
+    document = project.burnin()
+    document["jobs"]["film"]["stitch"]["audio"] = "mix.wav"
+    project.manifest(document)
+    assert project.run().summary["executed"] == 7
+    return project
+
+
+def test_what_was_joined_is_proved_by_file_and_by_manifest(film: Project) -> None:
+    for words in (("out/film.mp4",), ("render.yaml",), ("render.yaml", "--full")):
+        run = verify(film, *words)
+        assert run.exit_code == 0, str(run)
+        (verdict,) = verdicts(run)
+        assert verdict["ok"]
+        assert "60 frames of 6 chunks" in verdict["detail"]
+        assert "seams: 5" in verdict["detail"]
+
+
+def test_the_sound_is_held_against_the_file_it_came_from(film: Project) -> None:
+    assert "samples of sound, held against its file" in verdicts(verify(film, "render.yaml"))[0]["detail"]
+    film.path("mix.wav").unlink()
+    detail = verdicts(verify(film, "out/film.mp4"))[0]["detail"]
+    assert "samples of sound" in detail
+    assert "held against" not in detail
+
+
+def test_sound_that_came_late_when_it_was_proved_is_told(film: Project) -> None:
+    """As by an encoder that pads: the proof was made of the late file, the mix is the right one."""
+    from helios_pipe.digest import digest_file
+
+    write_sound(film, "mix.wav", late=480)
+    film.run()
+    write_sound(film, "mix.wav")
+    proof = json.loads(film.path("out/film.mp4.proof.json").read_text())
+    proof["sound"]["sha256"] = digest_file(film.path("mix.wav"))
+    film.path("out/film.mp4.proof.json").write_text(json.dumps(proof))
+    run = verify(film, "render.yaml")
+    assert run.exit_code == 1, str(run)
+    assert verdicts(run)[0]["problems"] == ["it comes 480 samples late"]
+
+
+def test_one_flipped_bit_is_found_with_its_frame(film: Project) -> None:
+    path = film.path("out/film.mp4")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"mdat") + 4 + (len(data) - data.index(b"mdat")) // 2
+    data[at] ^= 1
+    path.write_bytes(data)
+    run = verify(film, "render.yaml")
+    assert run.exit_code == 1, str(run)
+    (verdict,) = verdicts(run)
+    assert not verdict["ok"]
+    assert verdict["problems"]
+
+
+def test_a_film_without_a_proof_says_what_to_do(film: Project) -> None:
+    film.path("out/film.mp4.proof.json").unlink()
+    run = verify(film, "out/film.mp4")
+    assert run.exit_code != 0
+    assert "out/film.mp4.proof.json" in run.stdout + run.stderr
+
+
+def test_chunks_that_are_made_again_are_compared(film: Project) -> None:
+    run = verify(film, "render.yaml", "--rerender", "2")
+    assert run.exit_code == 0, str(run)
+    assert [verdict["ok"] for verdict in verdicts(run)] == [True, True]
+    assert len(film.rendered()) == 8
+
+
+def test_the_job_made_whole_is_compared_frame_by_frame(film: Project) -> None:
+    """The encoder is lossy and begins anew with each chunk: up to the first border the two are the same."""
+    run = verify(film, "render.yaml", "--whole")
+    (verdict,) = verdicts(run)
+    assert (run.exit_code, verdict["detail"], verdict["frame"]) == (1, "frames differ", 10)
+    assert film.rendered()[-1] == "0+60"
