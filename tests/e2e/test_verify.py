@@ -108,4 +108,4 @@ def test_the_job_made_whole_is_compared_frame_by_frame(film: Project) -> None:
     run = verify(film, "render.yaml", "--whole")
     (verdict,) = verdicts(run)
     assert (run.exit_code, verdict["detail"], verdict["frame"]) == (1, "frames differ", 10)
-    assert film.rendered()[-1] == "0+60"
+    assert "0+60" in film.rendered()
