@@ -291,7 +291,7 @@ def test_a_join_script_that_is_edited_during_the_join_spoils_it(project: Project
     )
     with project.running("run", "render.yaml", "--json") as run:
         until = time.monotonic() + 60
-        while not list(project.root.glob(".helios/work/*/*/*/*/in")) and time.monotonic() < until:
+        while not list(project.root.glob(".helios/work/*/*/*/*/w/in")) and time.monotonic() < until:
             time.sleep(0.02)
         script.write_text('cat "$2" "$2" > "$1"\n')
         project.finish(run)
