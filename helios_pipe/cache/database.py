@@ -19,6 +19,8 @@ _BUSY_MS = 60_000
 _PAGE = 4096
 """The least that SQLite writes."""
 DAMAGED = "Move that file away: the blobs stay, and what it knew of them is made again. Or give another folder with --cache-dir."
+_LOG_PAGES = 8000
+"""How long SQLite's log gets before it is written into the database, which waits for the disk: 32 MB at most."""
 _SCHEMA = 3
 """Counted up when a table is added: older programs go on working with what they know."""
 
@@ -100,6 +102,7 @@ class Database:
                 hint="Give a local folder with --cache-dir or HELIOS_PIPE_CACHE_DIR.",
             )
         run(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        run(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
         if run("PRAGMA user_version").fetchone()[0] < _SCHEMA:
             with self.transaction():
                 for statement in filter(str.strip, _TABLES.split(";")):
