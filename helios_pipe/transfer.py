@@ -5,33 +5,67 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
+from io import FileIO
+from itertools import count
 
 from helios_pipe.digest import BUFFER_SIZE, Digest
 from helios_pipe.errors import DiskFullError, StoreError
 
+_LARGE = 16 << 20
+"""From this many bytes on, a second thread is worth starting."""
 _FICLONE = 0x40049409
 """The ioctl that makes a file share another's blocks (linux/fs.h)."""
 
 
 def copy_file(source: str, target: str) -> Digest:
     """Copy to the new file `target` and return the digest of the bytes that were read. Raises OSError, leaving no `target`."""
-    hasher = sha256()
     with open(source, "rb", buffering=0) as reader:
-        buffer = bytearray(min(BUFFER_SIZE, os.fstat(reader.fileno()).st_size + 1))
-        view = memoryview(buffer)
+        size = os.fstat(reader.fileno()).st_size
         try:
             with open(target, "xb", buffering=0) as writer:
-                cloned = clone(reader.fileno(), writer.fileno())
-                while count := reader.readinto(buffer):
-                    hasher.update(view[:count])
-                    if not cloned:
-                        _write_all(writer.fileno(), view[:count])
+                put = _nowhere if clone(reader.fileno(), writer.fileno()) else partial(_write_all, writer.fileno())
+                return _copy_large(reader, put) if size > _LARGE else _copy_small(reader, put, size)
         except OSError as error:
             if not isinstance(error, FileExistsError):
                 _remove(target)
             raise
+
+
+def _copy_small(reader: FileIO, put: Callable[[memoryview], None], size: int) -> Digest:
+    hasher = sha256()
+    buffer = bytearray(min(BUFFER_SIZE, size + 1))
+    view = memoryview(buffer)
+    while count := reader.readinto(buffer):
+        hasher.update(view[:count])
+        put(view[:count])
     return Digest(hasher.hexdigest())
+
+
+def _copy_large(reader: FileIO, put: Callable[[memoryview], None]) -> Digest:
+    """With two buffers: while one is hashed in another thread, it is written here, and then the other one is read."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    hasher = sha256()
+    views = [memoryview(bytearray(BUFFER_SIZE)) for _ in range(2)]
+    with ThreadPoolExecutor(1, thread_name_prefix="hash") as thread:
+        hashed: Future[None] | None = None
+        for turn in count():
+            view = views[turn % 2]
+            length = reader.readinto(view)
+            if hashed is not None:
+                hashed.result()  # of the other buffer, which is read into next
+            if not length:
+                break
+            hashed = thread.submit(hasher.update, view[:length])
+            put(view[:length])
+    return Digest(hasher.hexdigest())
+
+
+def _nowhere(_: memoryview) -> None:
+    """The target has the bytes already."""
 
 
 def clone(source: int, target: int) -> bool:

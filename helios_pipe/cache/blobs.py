@@ -67,6 +67,10 @@ class Blobs:
             raise BlobDamagedError(f"{source} has digest {digest}, expected {expected}")
         return Blob(digest, self._move_in(path, digest))
 
+    def adopt_read(self, source: Path, digest: Digest) -> Blob:
+        """The same for a file of our own that was just read to its end, which is where `digest` comes from."""
+        return Blob(digest, self._move_in(str(source), digest))
+
     def adopt_folder(self, folder: str | Path) -> Blob:
         """Take a folder's files in, and the tree that names them. Raises OutputError on anything but files and folders."""
         entries = []

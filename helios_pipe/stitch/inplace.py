@@ -54,16 +54,15 @@ def compare_in_place(path: Path, table: SampleTable, plan: Plan) -> None:
     """Each chunk's packets must lie in the joined file byte by byte as they are in the chunk. Raises StitchError."""
     first = 0
     with path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        view = memoryview(mapped)
-        try:
-            for chunk in plan.chunks:
-                _compare_chunk(view, table, first, chunk, quick=plan.quick)
-                first += chunk.frames
-        finally:
-            view.release()
+        for chunk in plan.chunks:
+            with memoryview(mapped) as view:
+                _compare_chunk(mapped, view, table, first, chunk, quick=plan.quick)
+            first += chunk.frames
 
 
-def _compare_chunk(view: memoryview, table: SampleTable, first: int, chunk: Checked, *, quick: bool) -> None:
+def _compare_chunk(
+    mapped: mmap.mmap, view: memoryview, table: SampleTable, first: int, chunk: Checked, *, quick: bool
+) -> None:
     number = first
     with closing(_payloads(chunk, quick=quick)) as payloads:
         for buffer, sizes in payloads:
@@ -76,9 +75,17 @@ def _compare_chunk(view: memoryview, table: SampleTable, first: int, chunk: Chec
                         f"packet {number - first} of {chunk.piece.name} or one soon after", "other bytes", "the chunk's"
                     )
                 at += length
+                _let_go(mapped, begin, begin + length)
             number += len(sizes)
     if number - first != chunk.frames:
         wrong(f"the packets of {chunk.piece.name}", number - first, chunk.frames)
+
+
+def _let_go(mapped: mmap.mmap, begin: int, end: int) -> None:
+    """What was compared need not stay in our memory, however long the film is; it stays in the system's."""
+    begin -= begin % mmap.PAGESIZE
+    if end - begin >= _BLOCK // 2 and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
 
 def _stretches(table: SampleTable, first: int, count: int) -> Iterator[tuple[int, int]]:

@@ -72,7 +72,7 @@ class JoinRunner:
         try:
             wanted = JoinSettings(fps=Fraction(str(fps)) if fps is not None else None, audio_codec=codec)
             joined = join(pieces, target, wanted, sound=sound)
-            return self._blobs.adopt(target, joined.sha256), proof_of(joined)
+            return self._blobs.adopt_read(target, joined.sha256), proof_of(joined)
         finally:
             if os.path.lexists(target):
                 os.unlink(target)
