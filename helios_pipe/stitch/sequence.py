@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from helios_pipe.action.model import Entry, Part, Tree
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
+from helios_pipe.media.images import frame_number, renumbered, series_of
 from helios_pipe.media.probe import is_image
-
-_NUMBER = re.compile(r"(\d+)(?=\D*$)")
 
 
 def collect_trees(parts: Sequence[tuple[Part, Tree | None]], sizes: Mapping[Digest, int], *, by_chunk: bool) -> Tree:
@@ -44,12 +43,6 @@ def _side_by_side(parts: Sequence[tuple[Part, Tree | None]], sizes: Mapping[Dige
     return Tree.of(found)
 
 
-def frame_number(name: str) -> int | None:
-    """The last number in a file's name: `shot1_0042.png` is frame 42. None where there is none."""
-    match = _NUMBER.search(name.rsplit("/", 1)[-1].rsplit(".", 1)[0])
-    return int(match.group(1)) if match else None
-
-
 def in_order(images: Sequence[Entry]) -> list[Entry]:
     """The images of one series by frame number. Raises StitchError where there are several series, or one without number."""
     for image in images:
@@ -57,7 +50,7 @@ def in_order(images: Sequence[Entry]) -> list[Entry]:
             raise StitchError(
                 f"{image.path} has no frame number in its name", hint="Name images by frame, as 00042.png."
             )
-    series = sorted({_series(image.path) for image in images})
+    series = sorted({series_of(image.path) for image in images})
     if len(series) > 1:
         raise StitchError(
             f"images of several series to encode: {', '.join(series[:5])}",
@@ -66,36 +59,26 @@ def in_order(images: Sequence[Entry]) -> list[Entry]:
     return sorted(images, key=lambda image: frame_number(image.path) or 0)
 
 
-def _series(path: str) -> str:
-    return _NUMBER.sub("#", path.rsplit(".", 1)[0])
-
-
 def _renumbered(part: Part, tree: Tree, by_chunk: bool) -> list[Entry]:
-    if not by_chunk:
+    """The chunk's files; `by_chunk`, numbered on from its first frame."""
+    numbers = [number for entry in tree.entries if (number := frame_number(entry.path)) is not None]
+    if not by_chunk or not numbers:
         return list(tree.entries)
-    numbered = [entry for entry in tree.entries if frame_number(entry.path) is not None]
-    least = min((frame_number(entry.path) or 0 for entry in numbered), default=0)
-    out = [entry for entry in tree.entries if frame_number(entry.path) is None]
-    for entry in numbered:
-        number = (part.start or 0) + ((frame_number(entry.path) or 0) - least) * part.step
-        out.append(Entry(_with_number(entry.path, number), entry.digest, entry.size, entry.executable))
-    return out
+    return [_counted_on(part, entry, min(numbers)) for entry in tree.entries]
 
 
-def _with_number(path: str, number: int) -> str:
-    folder, slash, name = path.rpartition("/")
-    stem, dot, suffix = name.rpartition(".")
-    stem = stem if dot else suffix
-    match = list(_NUMBER.finditer(stem))[-1]
-    stem = f"{stem[: match.start()]}{number:0{len(match.group(1))}d}{stem[match.end() :]}"
-    return f"{folder}{slash}{stem}{dot}{suffix if dot else ''}"
+def _counted_on(part: Part, entry: Entry, least: int) -> Entry:
+    number = frame_number(entry.path)
+    if number is None:
+        return entry
+    return replace(entry, path=renumbered(entry.path, (part.start or 0) + (number - least) * part.step))
 
 
 def _no_holes(parts: Sequence[tuple[Part, Tree | None]], found: Mapping[str, tuple[str, Entry]]) -> None:
     """Every planned frame is there, in each series of names (passes such as `beauty_0001.exr` and `depth_0001.exr` are
     series of their own)."""
     wanted = {
-        part.start + offset * part.step
+        part.start + offset * part.step: part.node
         for part, tree in parts
         if tree is not None and part.start is not None and part.frames
         for offset in range(part.frames)
@@ -105,15 +88,17 @@ def _no_holes(parts: Sequence[tuple[Part, Tree | None]], found: Mapping[str, tup
     series: dict[str, set[int]] = {}
     for path in found:
         if (number := frame_number(path)) is not None:
-            series.setdefault(_series(path), set()).add(number)
+            series.setdefault(series_of(path), set()).add(number)
     for name, numbers in series.items():
-        if missing := sorted(wanted - numbers):
-            shown = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
-            raise StitchError(
-                f"frames {shown} are missing in {name}",
-                hint="Images are numbered by frame (`numbering: absolute`), or from each chunk's start (`numbering: chunk`).",
-            )
-        if extra := sorted(numbers - wanted):
-            raise StitchError(
-                f"frame {extra[0]} in {name} was not asked for: planned were {min(wanted)} to {max(wanted)}"
-            )
+        _tell_holes(name, numbers, wanted)
+
+
+def _tell_holes(name: str, numbers: set[int], wanted: Mapping[int, str]) -> None:
+    if missing := sorted(wanted.keys() - numbers):
+        shown = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
+        raise StitchError(
+            f"frame{'s' if len(missing) > 1 else ''} {shown} missing in {name}, of {wanted[missing[0]]}",
+            hint="Images are numbered by frame (`numbering: absolute`), or from each chunk's start (`numbering: chunk`).",
+        )
+    if extra := sorted(numbers - wanted.keys()):
+        raise StitchError(f"frame {extra[0]} in {name} was not asked for: planned were {min(wanted)} to {max(wanted)}")

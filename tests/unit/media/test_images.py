@@ -9,13 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helios_pipe.errors import OutputError
-from helios_pipe.media.images import Image, count_images, frame_number, list_images, renumbered, series_of
+from helios_pipe.media.images import frame_number, renumbered, series_of
 from helios_pipe.media.imagesize import image_size
 
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("0042.png", 42), ("shot1_0042.png", 42), ("a.0042.exr", 42), ("v2.png", 2), ("cover.png", None), (".5", 5)],
+    [
+        ("0042.png", 42),
+        ("shot1_0042.png", 42),
+        ("a.0042.exr", 42),
+        ("v2.png", 2),
+        ("cover.png", None),
+        (".5", 5),
+        ("shot7/cover.png", None),
+        ("v1.2/a_3.png", 3),
+    ],
 )
 def test_the_last_number_before_the_suffix_is_the_frames(name: str, number: int | None) -> None:
     assert frame_number(name) == number
@@ -31,31 +40,6 @@ def test_a_new_number_is_read_back_and_keeps_its_series(number: int, width: int,
 def test_a_name_without_a_number_cannot_get_one() -> None:
     with pytest.raises(ValueError, match=r"cover\.png cannot be given the frame number 3"):
         renumbered("cover.png", 3)
-
-
-def test_images_come_in_the_order_of_their_frames(tmp_path: Path) -> None:
-    for name in ("10.png", "9.png", "0100.png", "notes.txt", "cover.png"):
-        (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "sub.png").mkdir()
-    (tmp_path / "sub.png" / "1.png").write_bytes(b"x")
-    names = [image.name for image in list_images(tmp_path)]
-    assert names == ["cover.png", "9.png", "10.png", "0100.png"]
-    assert list_images(tmp_path)[-1] == Image("0100.png", 100)
-
-
-def test_an_empty_image_or_a_link_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "1.png").write_bytes(b"")
-    with pytest.raises(OutputError, match=r"1\.png: empty"):
-        count_images(tmp_path)
-    (tmp_path / "1.png").unlink()
-    (tmp_path / "1.png").symlink_to("/etc/hostname")
-    with pytest.raises(OutputError, match=r"1\.png: a link"):
-        count_images(tmp_path)
-
-
-def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"gone: No such file or directory"):
-        list_images(tmp_path / "gone")
 
 
 def test_a_damaged_header_is_told(tmp_path: Path) -> None:
