@@ -181,6 +181,17 @@ class Pools:
     def _work(self) -> Path:
         return work_folder(self._session.cache, self._session.blobs, self._session.job_id, self._run())
 
+    def tidy(self) -> None:
+        """Remove this run's folders where nothing is in them. Nothing may run any more."""
+        for folder in (*self._folders, str(self._work) if "_work" in self.__dict__ else ""):
+            run = str(self._run())
+            while folder:
+                try:
+                    os.rmdir(folder)
+                except OSError:
+                    break
+                folder = "" if os.path.basename(folder) == run else os.path.dirname(folder)
+
     def log_path(self, node: str, attempt: int) -> Path:
         """Where an attempt's output goes; its folder is there."""
         path = log_path(self._session.cache, self._session.job_id, self._run(), node, attempt)

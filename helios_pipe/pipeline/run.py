@@ -180,6 +180,7 @@ class _Run:
                 pool.cancel()
         for pool in self.pools:
             pool.close()
+        self.pools.tidy()
 
     def report(self, counts: Mapping[State, int], flights: Sequence[Flight]) -> None:
         """Say in the journal how far the run is, for other terminals."""

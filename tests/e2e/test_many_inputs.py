@@ -55,6 +55,15 @@ def test_one_of_them_changed(joined: Project) -> None:
     assert len(laid_out(joined)) == COUNT
 
 
+def test_a_run_whose_commands_said_nothing_leaves_no_empty_folders(joined: Project) -> None:
+    assert list(joined.path(".helios").glob("work/*/*")) == []
+    assert list(joined.path(".helios").glob("logs/*/*")) == []
+    joined.write("in/007.txt", "new\n")
+    joined.replace("render.yaml", "xargs cat <", "echo joining; xargs cat <")
+    joined.run()
+    assert [path.name for path in joined.path(".helios").rglob("*.log")] == ["stitch.1.log"]
+
+
 def test_somebody_wrote_where_they_stand(joined: Project) -> None:
     place = laid_out(joined)[3]
     os.chmod(place, 0o644)
