@@ -19,6 +19,7 @@ class Logs:
     def __init__(self, path: LogPath) -> None:
         self._path = path
         self._empty: list[Path] = []
+        self._left: list[Path] = []
 
     def open(self, node: str, attempt: int) -> Path:
         """Where an attempt's output is to be written, to the end of what is there."""
@@ -31,20 +32,22 @@ class Logs:
             raise write_failed(f"the log {path} cannot be written", path, error) from error
         return path
 
-    def close(self, path: Path) -> Path | None:
-        """The attempt has ended: its log, or None where there is nothing in it."""
+    def holds(self, path: Path) -> bool:
+        """Whether anything is in it."""
         try:
-            if os.stat(path).st_size:
-                return path
+            return os.stat(path).st_size > 0
         except OSError:
-            return None
-        self._empty.append(path)
-        return None
+            return False
+
+    def close(self, path: Path, *, alone: bool) -> None:
+        """The attempt is over. Its log is another one's only if nobody else can have it open any more (`alone`)."""
+        if not self.holds(path):
+            (self._empty if alone else self._left).append(path)
 
     def clear(self) -> None:
         """Remove what is empty. Idempotent."""
-        while self._empty:
-            path = self._empty.pop()
+        while left := self._empty or self._left:
+            path = left.pop()
             try:
                 if not os.stat(path).st_size:  # somebody who left a command's group may have written since
                     os.unlink(path)

@@ -74,25 +74,25 @@ class LocalRunner:
             workspace = self._workspaces.open(step)
         except (BlobMissingError, BlobDamagedError, StaleInputError) as error:
             return self._no_inputs(step, error)
-        kept = False
+        log = None
         try:
-            outcome = self._attempt(step, attempt, cancel, workspace)
+            log = self._logs.open(step.node, attempt)
+            outcome = self._attempt(step, attempt, cancel, workspace, log)
             if outcome.digest is None and outcome.failure is FailureClass.COMMAND:
-                kept = True
                 return self._keep(step, workspace, outcome)
             return outcome
         finally:
-            if not kept:
-                workspace.discard()
+            workspace.discard()
+            if log is not None:
+                self._logs.close(log, alone=workspace.given_on)
 
     def close(self) -> None:
         """See ActionRunner."""
         self._workspaces.close()
         self._logs.clear()
 
-    def _attempt(self, action: Action, attempt: int, cancel: Event, workspace: Workspace) -> Outcome:
+    def _attempt(self, action: Action, attempt: int, cancel: Event, workspace: Workspace, log: Path) -> Outcome:
         environment = command_environment(action, self._caller, workspace.home, self._path)
-        log = self._logs.open(action.node, attempt)
         argv = workspace.real_argv(action)
         job = WorkerJob(
             argv[0], argv[1:], environment, workspace.cwd, action.limits.timeout_s, action.limits.stall_timeout_s,
@@ -101,7 +101,7 @@ class LocalRunner:
         result = self._adapter.execute(job)
         common = {
             "exit_code": result.exit_code, "duration_s": result.duration_ms / 1000, "memory_mb": result.memory_mb,
-            "tail": result.stderr or result.stdout, "log": self._logs.close(log),
+            "tail": result.stderr or result.stdout, "log": log if self._logs.holds(log) else None,
         }  # fmt: skip
         if result.failure is not None or result.exit_code != 0:
             failure = result.failure or FailureClass.COMMAND

@@ -95,6 +95,8 @@ def _listener(*, quiet: bool, verbose: bool) -> Plain | Live | None:
 
     if quiet:
         return None
+    if sys.stderr is None:  # it was closed
+        return None
     return Live(sys.stderr) if sys.stderr.isatty() and not verbose else Plain(sys.stderr, verbose=verbose)
 
 

@@ -75,18 +75,25 @@ class Tools:
         if tool.digest:
             real = os.path.realpath(found)
             return f"sha256:{digest_file(real) if fresh else self._sources.look([real])[0].digest}"
-        from helios_pipe.worker.toolcheck import tool_line
-
         if tool.argv or _is_script(found):
             self.provable = False
-            return tool_line(tool.name, tool.argv, self._path).line
+            return self._ask(tool)
         seen = signature(os.path.realpath(found))
         line = self._memory.tool_line(tool.name, seen) if seen is not None else None
         if line is None:
-            line = tool_line(tool.name, tool.argv, self._path).line
+            line = self._ask(tool)
             if seen is not None and signature(seen[0]) == seen:
                 self._memory.keep_tool_line(tool.name, seen, line)
         return line
+
+    def _ask(self, tool: Tool) -> str:
+        """In a thread of its own, for a run's main thread starts no commands (worker.adopted)."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from helios_pipe.worker.toolcheck import tool_line
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(tool_line, tool.name, tool.argv, self._path).result().line
 
 
 def _is_script(path: str) -> bool:

@@ -15,8 +15,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def adopt_orphans() -> Callable[[], bool] | None:
     """Become the parent of what this process's descendants leave. Returns what tells whether nothing is left of any command
-    that has ended; None where the system cannot do it. For a process of our own, whose main thread starts no commands: it
-    waits for what it adopts, and a caller's process is not ours to change."""
+    that has ended; None where the system cannot do it. For a process of our own, whose main thread starts no commands while
+    others ask: whatever is a child of that thread counts as adopted, and is waited for."""
     children = f"/proc/self/task/{os.getpid()}/children"  # the main thread's: it is the one that adopts
     if sys.platform != "linux" or not os.path.exists(children):
         return None
@@ -26,13 +26,18 @@ def adopt_orphans() -> Callable[[], bool] | None:
         return None
 
     def deserted() -> bool:
-        try:
-            with open(children, "rb", buffering=0) as file:
-                adopted = file.read().split()
-        except OSError:
-            return False
-        alive = [pid for pid in adopted if not _ended(int(pid))]
-        return not alive
+        while True:
+            try:
+                with open(children, "rb", buffering=0) as file:
+                    adopted = file.read().split()
+            except OSError:
+                return False
+            if not adopted:
+                return True
+            ended = [_ended(int(pid)) for pid in adopted]  # each one: what has ended is to be waited for
+            if not all(ended):
+                return False
+            # what ended may have left somebody meanwhile, who is only now a child of ours
 
     return deserted
 

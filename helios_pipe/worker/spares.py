@@ -22,8 +22,8 @@ class Layout(NamedTuple):
     folders: tuple[str, ...]
 
 
-Folder = tuple[int, int, int, int, dict[str, int]]
-"""Mode, owner, group and inode of a folder, and what is in it by name and inode."""
+Folder = tuple[int, int, int, int, list[str], dict[str, int]]
+"""Kind and mode, owner, group, inode and attributes of a folder, and what is in it by name and inode."""
 
 
 class Spares:
@@ -49,21 +49,32 @@ class Spares:
         """How the new set `root` looks, which was just laid out; None where nothing is given on. Raises OSError."""
         return None if self._deserted is None else _look(root, folders)
 
+    def deserted(self) -> bool:
+        """Whether nothing is left of any command that has ended, as far as anybody can tell. What has come to its end
+        meanwhile is waited for."""
+        return self._deserted is not None and self._deserted()
+
     def give_back(self, layout: Layout, root: str, folders: Sequence[str], seen: list[Folder]) -> bool:
         """Keep the set for another attempt if it is as it was; False where it has to be removed. Raises OSError."""
-        assert self._deserted is not None
-        if not self._deserted() or _look(root, folders) != seen:
+        if not self.deserted() or _look(root, folders) != seen:
             return False
         self._spares.setdefault(layout, []).append((root, seen))
         return True
 
 
 def _look(root: str, folders: Sequence[str]) -> list[Folder]:
+    """How the set looks, its own folder first."""
     found = []
-    for folder in folders:
-        path = f"{root}/{folder}"
-        stat = os.stat(path)
+    for path in (root, *(f"{root}/{folder}" for folder in folders)):
+        stat = os.lstat(path)
         with os.scandir(path) as entries:
             inside = {entry.name: entry.inode() for entry in entries}
-        found.append((stat.st_mode, stat.st_uid, stat.st_gid, stat.st_ino, inside))
+        found.append((stat.st_mode, stat.st_uid, stat.st_gid, stat.st_ino, _attributes(path), inside))
     return found
+
+
+def _attributes(path: str) -> list[str]:
+    try:
+        return os.listxattr(path, follow_symlinks=False)
+    except OSError:
+        return []  # this file system has none

@@ -92,7 +92,7 @@ class _Spawner:
         self, argv: Sequence[str], cwd: str | None, env: Mapping[str, str], streams: tuple[int, int, int]
     ) -> int | None:
         """The new process, or None where nothing was started."""
-        program = find_program(argv[0], env.get("PATH", os.defpath)) if "/" not in argv[0] else argv[0]
+        program = _look_up(argv[0], env.get("PATH", os.defpath))
         if program is None or any("=" in name for name in env):
             return None
         words = [os.fsencode(word) for word in argv]
@@ -119,3 +119,12 @@ class _Spawner:
 
     def _array(self, texts: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:
         return (self._ctypes.c_char_p * (len(texts) + 1))(*texts, None)
+
+
+def _look_up(name: str, path: str) -> str | None:
+    """The program's file; None where it is not there, or lies where only the new process would find it."""
+    if "/" in name:
+        return name
+    if not all(folder.startswith("/") for folder in path.split(os.pathsep)):
+        return None
+    return find_program(name, path)

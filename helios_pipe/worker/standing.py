@@ -2,11 +2,12 @@
 them. Knows nothing of commands.
 
 <folder>/<node>/w/…      the inputs, as the node's command saw them last
-<folder>/<node>/index    what each file was, and how files and folders looked, when that was known
+<folder>/<node>.index    what each file was, and how files and folders looked, when that was known
 
 Nothing here is believed for longer than it looks untouched: files by size, dates (the one of the inode too, which nobody can
-set), inode and mode, folders by the same, so that no file can have come or gone. Who finds something else brings everything
-anew. While an attempt uses the inputs, they are its own: they move to it and back by rename.
+set), inode and mode, folders by the same, so that no file can have come or gone. Who finds anything else brings everything
+anew. While an attempt uses the inputs, they are its own: they move to it and back by rename, and a command may do with them
+what it likes, only that they do not stay then.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from __future__ import annotations
 import marshal
 import os
 import time
+import zlib
 from collections.abc import Iterable, Sequence
 
 from helios_pipe.action.model import Entry
-from helios_pipe.digest import Digest, digest_file
-from helios_pipe.errors import StaleInputError
+from helios_pipe.digest import digest_file
 from helios_pipe.worker.bring import Locate, bring
 from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.staging import parents
@@ -55,20 +56,15 @@ class Standing:
         self._noted_ns = 0
 
     def take(self, place: str) -> None:
-        """Move what stands at `place` to the attempt. Nothing stands there, or something else than was left: begin with an
-        empty folder. Raises OSError."""
+        """Move what stands at `place` to the attempt. Nothing stands there, or something else than was left, or it cannot be
+        had: begin with an empty folder. Raises OSError."""
         os.makedirs(os.path.dirname(self.root), exist_ok=True)
         try:
             os.rename(place, self.root)
-        except FileNotFoundError:
-            os.makedirs(self._inner)
-            return
-        try:
-            with open(f"{self.root}/index", "rb") as file:
-                version, self._files, self._folders = marshal.load(file)  # noqa: S302 - written by us, and only by us
-            if version == _VERSION and self._folders_untouched():
+            self._files, self._folders = _read_index(f"{place}.index")
+            if os.listdir(self.root) == ["w"] and self._untouched():
                 return
-        except (OSError, EOFError, ValueError, TypeError):
+        except OSError:
             pass
         remove_tree(self.root)
         self._files, self._folders = {}, {}
@@ -115,39 +111,27 @@ class Standing:
         for folder in folders:
             self._folders[folder] = _look(f"{self._inner}/{folder}")
 
-    def untouched(self) -> bool:
-        """Whether the files look as they did. False: somebody touched one, but the bytes are right. Raises StaleInputError
-        where they are not."""
-        whole = True
-        for path, (digest, _, seen) in self._files.items():
-            place = f"{self._inner}/{path}"
-            try:
-                if _look(place) == seen:
-                    continue
-                whole, right = False, digest_file(place) == Digest(digest)
-            except OSError:
-                right = False
-            if not right:
-                raise StaleInputError(
-                    f"the input {path} is not what it was: a command wrote into it",
-                    hint="A command that edits an input must copy it first.",
-                )
-        return whole
-
     def leave(self, place: str, used: Iterable[str]) -> bool:
-        """Move it to `place` for the next run; False where it is not as it was. `used` are the folders that others made files
-        in, which are gone by now. Raises OSError."""
-        unsure = {*used, *(folder for folder, seen in self._folders.items() if seen[1] > self._noted_ns - _TICK_NS)}
-        inside = self._inside()
-        if any(set(os.listdir(f"{self._inner}/{folder}")) != inside.get(folder, set()) for folder in unsure):
+        """Move it to `place` for the next run; False where it is not as it was, as far as can be told: the rest is found when
+        it is taken. `used` are the folders that others made files in, which are gone by now. Raises OSError."""
+        if os.listdir(self.root) != ["w"] or not self._sure(used):
             return False
-        self._note(used)  # the others are looked at when it is taken
-        with open(f"{self.root}/index", "wb") as file:
-            marshal.dump((_VERSION, self._files, self._folders), file)
+        self._note(used)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         remove_tree(place)  # of another attempt meanwhile
+        _write_index(f"{place}.index", self._files, self._folders)
         os.rename(self.root, place)
         return True
+
+    def _sure(self, used: Iterable[str]) -> bool:
+        """Whether what may have changed without its date moving is right: names in folders, bytes in files."""
+        since = self._noted_ns - _TICK_NS
+        inside = self._inside()
+        unsure = {*used, *(folder for folder, seen in self._folders.items() if seen[1] > since)}
+        if any(set(os.listdir(f"{self._inner}/{folder}")) != inside.get(folder, set()) for folder in unsure):
+            return False
+        fresh = [(path, digest) for path, (digest, _, seen) in self._files.items() if seen[2] > since]
+        return all(digest_file(f"{self._inner}/{path}") == digest for path, digest in fresh)
 
     def _inside(self) -> dict[str, set[str]]:
         """The names in each folder."""
@@ -158,8 +142,28 @@ class Standing:
                 found.setdefault(folder, set()).add(name)
         return found
 
-    def _folders_untouched(self) -> bool:
-        return all(_look(f"{self._inner}/{folder}") == seen for folder, seen in self._folders.items())
+    def _untouched(self) -> bool:
+        folders = all(_look(f"{self._inner}/{folder}") == seen for folder, seen in self._folders.items())
+        return folders and all(_look(f"{self._inner}/{path}") == kept[2] for path, kept in self._files.items())
+
+
+def _read_index(path: str) -> tuple[dict[str, _File], dict[str, Look]]:
+    """What was written there. Raises OSError where it is not that."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if len(data) <= 4 or zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
+        raise OSError("torn")
+    version, files, folders = marshal.loads(data[4:])  # noqa: S302 - our own file, whole
+    if version != _VERSION:
+        raise OSError("of another version")
+    return files, folders
+
+
+def _write_index(path: str, files: dict[str, _File], folders: dict[str, Look]) -> None:
+    data = marshal.dumps((_VERSION, files, folders))
+    with open(f"{path}.new", "wb") as file:
+        file.write(zlib.crc32(data).to_bytes(4, "big") + data)
+    os.replace(f"{path}.new", path)
 
 
 def _same(entry: Entry | None, kept: _File) -> bool:

@@ -33,11 +33,11 @@ class StandingWorkspace(Workspace):
         return self._inner
 
     def _looked_whole(self) -> bool:
-        return self._standing.untouched()
+        return True  # they were looked at when they were taken, and are this attempt's own
 
-    def _given_on(self) -> bool:
+    def _give_on(self) -> bool:
         os.rmdir(self.home)
-        return self._whole and self._deserted() and self._standing.leave(self._place, self._used)
+        return self._deserted() and self._whole and self._standing.leave(self._place, self._used)
 
     def _remove_layout(self) -> None:
         remove_tree(self._root)

@@ -30,6 +30,8 @@ class Workspace:
         """The paths of the inputs that it was given besides those of the layout."""
         self.taken = False
         """Whether the output has been moved away."""
+        self.given_on = False
+        """Whether, when it was over, nobody was left who could still write, and its folders are another attempt's."""
         self._root = root
         self._inner = f"{root}/w"
         self._shelf = shelf
@@ -125,17 +127,16 @@ class Workspace:
         for name in self.names:
             os.unlink(f"{self._inner}/{name}")
         if not self.taken:
-            try:
-                os.unlink(self.output)
-            except FileNotFoundError:
-                pass
-        if not self._given_on():
+            remove_tree(self.output)
+        self.given_on = self._give_on()
+        if not self.given_on:
             self._remove_layout()
 
-    def _given_on(self) -> bool:
+    def _give_on(self) -> bool:
         """Whether another attempt has the folders from now on. Raises OSError."""
         seen, layout = self._seen, self._layout
         if not self._whole or seen is None or layout is None:
+            self._spares.deserted()  # or whoever has ended of what others left would stay in the table of processes
             return False
         return self._spares.give_back(layout, self._root, self._folders, seen)
 

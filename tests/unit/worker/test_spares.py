@@ -74,6 +74,26 @@ def test_what_was_left_as_it_was_serves_again_under_another_name(place: Place) -
     assert other.cwd != workspace.cwd
 
 
+def _note(folder: Path) -> None:
+    """An attribute where the file system has them, else a file."""
+    try:
+        os.setxattr(folder, "user.note", b"x")
+    except OSError:
+        (folder / "note").touch()
+
+
+def _render_folder(cwd: Path) -> None:
+    (cwd / "out/c.mp4/in").mkdir(parents=True)
+    (cwd / "out/c.mp4/in/1.png").touch()
+
+
+def _behind_a_link(folder: Path) -> None:
+    """Moved away, with a link to where it is now."""
+    away = folder.parent.parent / f"away-{folder.name}"
+    folder.rename(away)
+    folder.symlink_to(away)
+
+
 def _made_anew(folder: Path) -> None:
     old = folder.rename(folder.with_name("old"))
     shutil.copytree(old, folder)
@@ -96,7 +116,10 @@ def _made_anew(folder: Path) -> None:
         lambda cwd: (cwd / "in/look.txt").chmod(0o644),
         lambda cwd: os.utime(cwd / "in/look.txt"),
         lambda cwd: shutil.rmtree(cwd),
-        lambda cwd: ((cwd / "out/c.mp4").mkdir(), (cwd / "out/c.mp4/x").touch()),
+        lambda cwd: (cwd.parent / "more").write_text("x"),
+        lambda cwd: _behind_a_link(cwd),
+        lambda cwd: _behind_a_link(cwd.parent / "t"),
+        lambda cwd: _note(cwd),
     ],
 )  # fmt: skip
 def test_what_was_changed_serves_nobody(place: Place, change: Callable[[Path], object]) -> None:
@@ -116,6 +139,11 @@ def test_what_was_changed_serves_nobody(place: Place, change: Callable[[Path], o
         os.close(stay)
     finally:
         os.close(kept)
+
+
+def test_an_output_folder_is_no_hindrance(place: Place) -> None:
+    first = place.attempt(_render_folder)
+    assert place.attempt(_render) == first
 
 
 def test_where_somebody_may_still_be_in_it_it_serves_nobody(place: Place) -> None:
@@ -152,6 +180,29 @@ def test_a_link_to_a_large_source_serves_once(tmp_path: Path) -> None:
     workspace.discard()
     assert os.fstat(stay).st_nlink == 0
     os.close(stay)
+
+
+_RELAY = """
+import os, sys, time
+from helios_pipe.worker.adopted import adopt_orphans
+deserted = adopt_orphans()
+if os.fork() == 0:  # somebody who is always about to end, and always leaves another one
+    for _ in range(2000):
+        if os.fork():
+            os._exit(0)
+    os._exit(0)
+time.sleep(0.005)
+while not deserted():
+    pass
+print(open(f"/proc/self/task/{os.getpid()}/children").read() == "")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
+def test_who_passes_on_from_one_to_the_next_is_not_taken_for_gone() -> None:
+    for _ in range(5):
+        ran = subprocess.run([sys.executable, "-c", _RELAY], capture_output=True, text=True, check=True)
+        assert ran.stdout == "True\n"
 
 
 _DAEMON = """

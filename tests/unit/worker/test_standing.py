@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 
 from helios_pipe.action.model import Action, Entry, Output, Tree
 from helios_pipe.digest import Digest, digest_file
-from helios_pipe.errors import StaleInputError
 from helios_pipe.worker import standing
 from helios_pipe.worker.workspace import Workspace
 from helios_pipe.worker.workspaces import Workspaces
@@ -52,6 +52,7 @@ class Place:
     def join(self, texts: list[str], change: Callable[[Path], object] = lambda _: None) -> dict[str, int]:
         """One attempt, which sees just these inputs and ends well. Returns its inputs' inodes."""
         workspace = self.open(self.entries(texts))
+        assert sorted(os.listdir(workspace.cwd.parent)) == ["t", "w"]
         found = sorted(str(path.relative_to(workspace.cwd)) for path in workspace.cwd.rglob("*") if path.is_file())
         assert found == [*(f"in/{at:04d}/c.txt" for at in range(len(texts))), "inputs.txt"]
         folders = sorted(str(path.relative_to(workspace.cwd)) for path in workspace.cwd.rglob("*") if path.is_dir())
@@ -100,10 +101,11 @@ def test_inputs_that_are_added_or_no_longer_there(place: Place) -> None:
         lambda inside: (inside / "in/0003/c.txt").rename(inside / "in/0003/d.txt"),
         lambda inside: (inside / "in/9999").mkdir(),
         lambda inside: (inside / "more.txt").write_text("x"),
+        lambda inside: (inside.parent / "more.txt").write_text("x"),
         lambda inside: (inside / "in/0003").chmod(0o777),
-        lambda inside: (inside.parent / "index").write_bytes(b"torn"),
-        lambda inside: (inside.parent / "index").unlink(),
-        lambda inside: (inside.parent / "index").write_bytes(b""),
+        lambda inside: (inside.parent.parent / "stitch.index").write_bytes(b"torn"),
+        lambda inside: (inside.parent.parent / "stitch.index").unlink(),
+        lambda inside: (inside.parent.parent / "stitch.index").write_bytes(b""),
     ],
 )
 def test_what_was_changed_in_between_is_never_used(place: Place, change: Callable[[Path], object]) -> None:
@@ -121,32 +123,40 @@ def _swap(path: Path, text: str) -> None:
     os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
 
 
-def test_one_that_was_written_to_in_between_makes_the_result_stale_and_the_next_attempt_brings_it(place: Place) -> None:
+def test_one_that_was_written_to_in_between_is_brought_anew(place: Place) -> None:
     place.join(texts())
     path = place.stands / "w/in/0003/c.txt"
     path.chmod(0o644)
     path.write_text("INPUT 3")
     os.utime(path, ns=(standing_date := 315_619_200 * 10**9, standing_date))
     path.chmod(0o444)
-    workspace = place.open(place.entries(texts()))
-    with pytest.raises(StaleInputError, match=r"the input in/0003/c\.txt is not what it was: a command wrote into it"):
-        workspace.check()
-    workspace.discard()
-    assert not place.stands.exists()
+    place.join(texts())
+    assert path.read_text() == "input 3"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cwd: (cwd / "in/0003/c.txt").chmod(0o644) or (cwd / "in/0003/c.txt").write_text("INPUT 3"),
+        lambda cwd: _swap(cwd / "in/0003/c.txt", "INPUT 3"),
+        lambda cwd: _rewrite(cwd / f"in/{COUNT - 1:04d}/c.txt", "INPUT 6"),
+        lambda cwd: shutil.rmtree(cwd / "in"),
+        lambda cwd: (cwd / "in/0003/c.txt").rename(cwd / "in/gone.txt"),
+    ],
+)
+def test_the_inputs_are_the_commands_own_to_do_with_as_it_likes(place: Place, change: Callable[[Path], object]) -> None:
+    place.join(texts(), change)
+    place.join(texts())
     place.join(texts())
 
 
-def test_a_command_that_writes_into_an_input_is_found_out(place: Place) -> None:
-    place.join(texts())
-    workspace = place.open(place.entries(texts()))
-    path = workspace.cwd / "in/0003/c.txt"
+def _rewrite(path: Path, text: str) -> None:
+    """Other bytes in the same file, at once and with its date put back."""
+    seen = path.stat()
     path.chmod(0o644)
-    path.write_text("INPUT 3")
-    with pytest.raises(StaleInputError, match="a command wrote into it"):
-        workspace.check()
-    workspace.discard()
-    assert not place.stands.exists()
-    place.join(texts())
+    path.write_text(f"{text}{path.read_text()[len(text) :]}")
+    path.chmod(seen.st_mode & 0o777)
+    os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
 
 
 @pytest.mark.parametrize(
@@ -156,6 +166,9 @@ def test_a_command_that_writes_into_an_input_is_found_out(place: Place) -> None:
         lambda cwd: (cwd / "left").write_text("x"),
         lambda cwd: (cwd / "out/more").write_text("x"),
         lambda cwd: os.utime(cwd / "in/0003/c.txt"),
+        lambda cwd: (cwd.parent / "more").write_text("x"),
+        lambda cwd: (cwd.parent / "new").mkdir(),
+        lambda cwd: (cwd.parent / "t/.config").write_text("x"),
     ],
 )
 def test_what_a_command_leaves_is_not_there_for_the_next(place: Place, change: Callable[[Path], object]) -> None:
@@ -194,6 +207,22 @@ def test_few_inputs_large_ones_and_very_many_bytes_do_not_stand(place: Place, mo
     monkeypatch.setattr(standing, "MOST_BYTES", 7 * COUNT)
     place.join(texts())
     assert not place.stands.exists()
+
+
+def test_where_nothing_can_stand_each_attempt_brings_its_own(place: Place) -> None:
+    (place.folder / "standing").write_text("a file in its place")
+    place.join(texts())
+    place.join(texts())
+
+
+def test_any_flipped_bit_of_the_index_brings_everything_anew(place: Place) -> None:
+    place.join(texts())
+    index = place.stands.with_name("stitch.index")
+    for at in range(0, 4000, 371):
+        data = bytearray(index.read_bytes())
+        data[at] ^= 4
+        index.write_bytes(data)
+        place.join(texts())
 
 
 def test_a_kept_workspace_is_as_the_command_left_it(place: Place, tmp_path: Path) -> None:
