@@ -56,6 +56,7 @@ def open_manifest(request: Request) -> Opened:
     begin when others have run."""
     seen = signature(os.path.abspath(request.manifest))  # before it is read: whatever comes between shows
     root = Path(os.path.abspath(request.manifest)).parent
+    _check_name(root)
     known = Shapes(settings.cache_dir(root, request.cache_dir)).known
     manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge, known=known)
     if request.strict and manifest.warnings:
@@ -64,6 +65,16 @@ def open_manifest(request: Request) -> Opened:
     first = not settings.cache_dir(manifest.root, request.cache_dir).is_dir()
     check_inputs(manifest, [nodes for nodes in graph.jobs if first or nodes.job.job_inputs])
     return Opened(manifest, graph, job_id(manifest.name, manifest.path), seen)
+
+
+def _check_name(root: Path) -> None:
+    try:
+        str(root).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the folder {os.fsencode(root)!r} has a name that is not UTF-8",
+            hint="Rename it, or the one above it that has the name: what is recorded of a project is text.",
+        ) from error
 
 
 def _select(graph: Graph, manifest: Manifest, request: Request) -> Graph:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -129,3 +131,15 @@ def test_no_stitch_leaves_the_join_out_of_the_total(fresh: Project) -> None:
     run = fresh.run("--no-stitch")
     assert run.summary["total"] == 3
     assert not fresh.path("out/film.mp4").exists()
+
+
+def test_a_project_in_a_folder_whose_name_is_not_text_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)
+    other = Project(Path(os.fsdecode(folder)))
+    other.manifest({"version": 1, "jobs": {"a": {"command": "true", "output": "o"}}})
+    run = other.helios("run", "render.yaml")
+    assert run.exit_code == 2
+    assert "has a name that is not UTF-8" in run.stderr
+    assert "caf\\xe9" in run.stderr
+    assert "Rename it" in run.stderr
