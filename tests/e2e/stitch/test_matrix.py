@@ -112,9 +112,10 @@ def test_three_hundred_chunks_with_a_handful_of_open_files(tmp_path: Path, chunk
         count = dice.choice(list(kinds))
         pieces.append(Piece(kinds[count], f"a/{number:04d}", frames=count))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    probe = os.dup(0)  # the lowest that is free: whoever runs us may have many open
-    os.close(probe)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (probe + 48, hard))
+    free = [os.dup(1) for _ in range(48)]  # so many more: whoever runs us may have others open
+    for descriptor in free:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(free) + 1, hard))
     try:
         joined = join(pieces, tmp_path / "all.mp4")
     finally:
