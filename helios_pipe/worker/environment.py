@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from helios_pipe import settings
 from helios_pipe.action.model import Action
 from helios_pipe.errors import UnusableError, UsageError
 from helios_pipe.worker.programs import find_program
@@ -49,13 +50,15 @@ def tool_path(caller_path: str, extra_dir: Path) -> str:
     path = os.pathsep.join(os.path.abspath(folder) for folder in caller_path.split(os.pathsep) if folder)
     if find_program("ffmpeg", path) is not None:
         return path
-    bundled = _bundled_ffmpeg()
-    if bundled is None:
-        return path
-    try:
-        _link(bundled, extra_dir / "ffmpeg")
-    except OSError as error:
-        raise UnusableError(f"{extra_dir} cannot be written: {error.strerror}") from error
+    link = extra_dir / "ffmpeg"
+    if not _leads_to_extra(link):
+        bundled = _bundled_ffmpeg()
+        if bundled is None:
+            return path
+        try:
+            _link(bundled, link)
+        except OSError as error:
+            raise UnusableError(f"{extra_dir} cannot be written: {error.strerror}") from error
     return os.pathsep.join((path, os.path.abspath(extra_dir)))
 
 
@@ -67,6 +70,21 @@ def _secret(action: Action, name: str, caller: Mapping[str, str]) -> str:
             f"{action.node} needs the secret {name}, which is not set in the environment",
             hint=f"Set {name}, or take it out of `secrets`.",
         ) from None
+
+
+def _leads_to_extra(link: Path) -> bool:
+    """Whether the link leads to a program of the `ffmpeg` extra that this interpreter would import: to import it takes as long
+    as all else that a small run does."""
+    from importlib.util import find_spec
+
+    try:
+        target = os.readlink(link)
+    except OSError:
+        return False
+    package = find_spec("imageio_ffmpeg")
+    if package is None or package.origin is None or "IMAGEIO_FFMPEG_EXE" in settings.environment():
+        return False
+    return target.startswith(f"{os.path.dirname(package.origin)}{os.sep}") and os.access(target, os.X_OK)
 
 
 def _bundled_ffmpeg() -> str | None:

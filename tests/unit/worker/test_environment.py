@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,25 @@ def test_a_link_that_leads_nowhere_any_more_is_mended(tmp_path: Path) -> None:
     (extra / "ffmpeg").symlink_to(tmp_path / "uninstalled")
     tool_path(str(tmp_path), extra)
     assert (extra / "ffmpeg").exists()
+
+
+def test_a_link_to_another_ones_program_is_mended(tmp_path: Path) -> None:
+    extra = tmp_path / "extra"
+    program(extra, "other")
+    (extra / "ffmpeg").symlink_to(extra / "other")
+    tool_path(str(tmp_path), extra)
+    assert "imageio_ffmpeg" in os.readlink(extra / "ffmpeg")
+
+
+def test_the_extra_is_not_imported_where_the_link_leads_to_it(tmp_path: Path) -> None:
+    tool_path(str(tmp_path), tmp_path / "extra")
+    code = (
+        "import sys, pathlib; from helios_pipe.worker.environment import tool_path;"
+        "print(tool_path(*sys.argv[1:2], pathlib.Path(sys.argv[2])), 'imageio_ffmpeg' in sys.modules)"
+    )
+    argv = [sys.executable, "-c", code, str(tmp_path), str(tmp_path / "extra")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"{tmp_path}:{tmp_path}/extra", "False"]
 
 
 def test_relative_folders_mean_the_callers_place_and_empty_ones_nothing(
