@@ -34,19 +34,24 @@ def digest_bytes(data: bytes) -> Digest:
 
 def digest_file(path: str | os.PathLike[str]) -> Digest:
     """The digest of the file's bytes, in one pass and constant memory. Raises OSError."""
-    hasher = sha256()
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        while 0 < len(data := os.read(file, _SMALL)) < _SMALL:
-            hasher.update(data)
-        if data:
-            hasher.update(data)
-            buffer = bytearray(BUFFER_SIZE)
-            view = memoryview(buffer)
-            while count := os.readv(file, [buffer]):
-                hasher.update(view[:count])
+        return digest_open(file)
     finally:
         os.close(file)
+
+
+def digest_open(file: int) -> Digest:
+    """The digest of what is left to read of an open file. Raises OSError."""
+    hasher = sha256()
+    while 0 < len(data := os.read(file, _SMALL)) < _SMALL:
+        hasher.update(data)
+    if data:
+        hasher.update(data)
+        buffer = bytearray(BUFFER_SIZE)
+        view = memoryview(buffer)
+        while count := os.readv(file, [buffer]):
+            hasher.update(view[:count])
     return Digest(hasher.hexdigest())
 
 

@@ -34,7 +34,8 @@ class FailureClass(StrEnum):
 @dataclass(frozen=True, slots=True)
 class WorkerJob:
     """One command to run. `env` is the whole environment it gets. `log` receives stdout and stderr, interleaved as written;
-    without one they are only kept as tails. `cancel` is looked at while the command runs. `mask` are texts that appear
+    without one they are only kept as tails. `cancel` is looked at while the command runs, and `on_tick` called, some twenty
+    times a second; it must not raise. `mask` are texts that appear
     nowhere. `meta` names the chunk for workers that fetch their own spec (`chunkId`, `jobSpecUrl`)."""
 
     command: str
@@ -47,6 +48,7 @@ class WorkerJob:
     on_stdout: Callable[[str], None] | None = None
     on_stderr: Callable[[str], None] | None = None
     cancel: Event | None = None
+    on_tick: Callable[[], None] | None = None
     mask: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
 

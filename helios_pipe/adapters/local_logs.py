@@ -1,55 +1,122 @@
-"""The log files of one run's commands. Knows nothing of what is in them."""
+"""The log files of one run's commands. Knows nothing of what is in them.
+
+Most commands that go well say nothing, and are over in no time. Making and removing a file for each costs more than all else
+that is done for it, so they write to a file without a name of its own, which the next one gets where it stayed empty. It is
+given its name when there is something in it, or as soon as somebody could want to look at it.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
+from helios_pipe.errors import StoreError
 from helios_pipe.transfer import write_failed
 
 LogPath = Callable[[str, int], Path]
 """From a node's name and an attempt's number to its log file, in a folder that is there."""
 
 
-class Logs:
-    """Most commands that go well say nothing, and making and removing a file for each costs more than all else that is done for
-    it: a log that stayed empty is the next one's under another name. Thread-safe."""
+class Log:
+    """Where the output of one attempt goes: `file`, whatever that is called by now."""
 
-    def __init__(self, path: LogPath) -> None:
-        self._path = path
-        self._empty: list[Path] = []
-        self._left: list[Path] = []
+    def __init__(self, logs: Logs, node: str, attempt: int, file: str) -> None:
+        self.file = file
+        self.named = False
+        self._logs = logs
+        self._node = node
+        self._attempt = attempt
+        self._silent = False
 
-    def open(self, node: str, attempt: int) -> Path:
-        """Where an attempt's output is to be written, to the end of what is there."""
-        path = self._path(node, attempt)
+    def show(self) -> None:
+        """Have it be where those look who want to see what is printed now. Idempotent."""
         try:
-            os.rename(self._empty.pop(), path)
-        except (IndexError, FileNotFoundError):
-            pass
+            self._name()
+        except StoreError:
+            pass  # `kept` will say so
+
+    def _name(self) -> None:
+        if self.named:
+            return
+        path = self._logs.path(self._node, self._attempt)
+        try:
+            os.rename(self.file, path)
         except OSError as error:
-            raise write_failed(f"the log {path} cannot be written", path, error) from error
-        return path
+            if os.path.exists(self.file) or not os.path.isdir(path.parent):
+                raise write_failed(f"the log {path} cannot be written", path, error) from error
+        self.file, self.named = str(path), True
 
-    def holds(self, path: Path) -> bool:
-        """Whether anything is in it."""
+    def kept(self) -> Path | None:
+        """The log, by its name, where anything is in it. Raises StoreError."""
+        self._silent = not _size(self.file)
+        if self._silent:
+            return None
+        self._name()
+        return Path(self.file)
+
+    def close(self, *, alone: bool) -> None:
+        """The attempt is over. If nothing was said, the file is another one's, but only if nobody else can have it open any more
+        (`alone`)."""
+        if self._silent or not _size(self.file):
+            self._logs.take_back(self, alone=alone)
+
+
+class Logs:
+    """Logs, and in `scratch` those that have no name yet. Thread-safe."""
+
+    def __init__(self, path: LogPath, scratch: Path) -> None:
+        self.path = path
+        self._scratch = str(scratch)
+        self._serial = count(1)
+        self._empty: list[str] = []
+        self._left: list[Log] = []
+
+    def open(self, node: str, attempt: int) -> Log:
+        """Where an attempt's output is to be written, to the end of what is there."""
         try:
-            return os.stat(path).st_size > 0
-        except OSError:
-            return False
+            file = self._empty.pop()
+        except IndexError:
+            file = self._new()
+        return Log(self, node, attempt, file)
 
-    def close(self, path: Path, *, alone: bool) -> None:
-        """The attempt is over. Its log is another one's only if nobody else can have it open any more (`alone`)."""
-        if not self.holds(path):
-            (self._empty if alone else self._left).append(path)
+    def take_back(self, log: Log, *, alone: bool) -> None:
+        """This one is empty, as yet."""
+        if not alone:
+            self._left.append(log)
+            return
+        file = log.file
+        if log.named:
+            file = self._new()
+            try:
+                os.rename(log.file, file)
+            except OSError:
+                return  # the command removed it
+        self._empty.append(file)
+
+    def _new(self) -> str:
+        return f"{self._scratch}/{next(self._serial)}.log"
 
     def clear(self) -> None:
         """Remove what is empty. Idempotent."""
-        while left := self._empty or self._left:
-            path = left.pop()
-            try:
-                if not os.stat(path).st_size:  # somebody who left a command's group may have written since
-                    os.unlink(path)
-            except OSError:
-                continue
+        while self._empty:
+            _unlink(self._empty.pop())
+        while self._left:
+            log = self._left.pop()
+            if log.kept() is None:  # somebody who left a command's group may have written since
+                _unlink(log.file)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from helios_pipe.action.model import Action, Join, Step, ToolMark
-from helios_pipe.adapters.local_logs import LogPath, Logs
+from helios_pipe.adapters.local_logs import Log, LogPath, Logs
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.digest import Digest
 from helios_pipe.errors import (
@@ -54,7 +54,7 @@ class LocalRunner:
         self._caller = caller
         self._path = path
         self._tools = WorkerTools(path)
-        self._logs = Logs(log_path)
+        self._logs = Logs(log_path, workspaces.folder)
         self._kept = kept
 
     prepares = False
@@ -84,24 +84,25 @@ class LocalRunner:
         finally:
             workspace.discard()
             if log is not None:
-                self._logs.close(log, alone=workspace.given_on)
+                log.close(alone=workspace.given_on)
 
     def close(self) -> None:
         """See ActionRunner."""
-        self._workspaces.close()
         self._logs.clear()
+        self._workspaces.close()
 
-    def _attempt(self, action: Action, attempt: int, cancel: Event, workspace: Workspace, log: Path) -> Outcome:
+    def _attempt(self, action: Action, attempt: int, cancel: Event, workspace: Workspace, log: Log) -> Outcome:
         environment = command_environment(action, self._caller, workspace.home, self._path)
         argv = workspace.real_argv(action)
         job = WorkerJob(
             argv[0], argv[1:], environment, workspace.cwd, action.limits.timeout_s, action.limits.stall_timeout_s,
-            log, cancel=cancel, mask=secret_values(action, self._caller), meta={"node": action.node, "attempt": attempt},
+            Path(log.file), cancel=cancel, on_tick=log.show, mask=secret_values(action, self._caller),
+            meta={"node": action.node, "attempt": attempt},
         )  # fmt: skip
         result = self._adapter.execute(job)
         common = {
             "exit_code": result.exit_code, "duration_s": result.duration_ms / 1000, "memory_mb": result.memory_mb,
-            "tail": result.stderr or result.stdout, "log": log if self._logs.holds(log) else None,
+            "tail": result.stderr or result.stdout, "log": log.kept(),
         }  # fmt: skip
         if result.failure is not None or result.exit_code != 0:
             failure = result.failure or FailureClass.COMMAND

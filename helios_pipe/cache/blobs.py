@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helios_pipe.action.model import Entry, Tree
-from helios_pipe.digest import Digest, digest_bytes, digest_file
+from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, write_failed
 
@@ -60,12 +60,17 @@ class Blobs:
         """Take the file `source` in: it is moved, not copied, where the file system allows. Nothing may write to it any
         more. Raises BlobDamagedError where its digest is not `expected`, StoreError where it cannot be stored."""
         path = str(source)
-        if os.lstat(path).st_nlink != 1:  # somebody else can write to it by its other name
-            path = self._copied_here(path)
-        digest = digest_file(path)
-        if expected is not None and digest != expected:
-            raise BlobDamagedError(f"{source} has digest {digest}, expected {expected}")
-        return Blob(digest, self._move_in(path, digest))
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            seen = os.fstat(file)
+            if seen.st_nlink != 1:  # somebody else can write to it by its other name
+                return self.adopt(self._copied_here(path), expected)
+            digest = digest_open(file)
+            if expected is not None and digest != expected:
+                raise BlobDamagedError(f"{source} has digest {digest}, expected {expected}")
+            return Blob(digest, self._move_in(path, digest, file, seen))
+        finally:
+            os.close(file)
 
     def adopt_read(self, source: Path, digest: Digest) -> Blob:
         """The same for a file of our own that was just read to its end, which is where `digest` comes from."""
@@ -169,11 +174,14 @@ class Blobs:
             self.discard(digest)
             raise BlobDamagedError(f"blob {digest} is damaged: its bytes have digest {found}")
 
-    def _move_in(self, source: str, digest: Digest) -> Mark:
+    def _move_in(
+        self, source: str, digest: Digest, file: int | None = None, seen: os.stat_result | None = None
+    ) -> Mark:
+        """Give it its name. `file` is the source where it is open, and `seen` how that looked."""
         target = self.path(digest)
         try:
-            os.chmod(source, 0o444)
-            stat = os.stat(source)
+            os.chmod(source if file is None else file, 0o444)
+            stat = seen or os.stat(source)
             if self._durable:
                 _sync(source)
             try:

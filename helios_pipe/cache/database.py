@@ -76,6 +76,7 @@ class Database:
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
         """Open (and create) the database in `folder`. Raises StoreError where it cannot be used."""
         self.folder = folder
+        self.durable = durable
         _refuse_network_share(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import os
 from stat import S_ISREG
 
 from helios_pipe.cache.blobs import Blobs
-from helios_pipe.cache.results import Memory
+from helios_pipe.cache.memory import Memory
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import StoreError
 from helios_pipe.transfer import write_failed

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from helios_pipe.cache.backlog import Writes
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.generation import new_generation
-from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 _COLUMNS = (
     "key, node, kind, digest, folder, size, mtime_ns, inode, family, start, frames, step, "
     "exit_code, duration_s, worker, tools, log, time"
 )
+_FIRST_RESULT = "INSERT OR IGNORE INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _PUT_RESULT = "INSERT OR REPLACE INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_PUT_PREIMAGE = "INSERT OR IGNORE INTO preimages VALUES (?,?)"
+_PUT_LAST = "INSERT OR REPLACE INTO last VALUES (?,?,?)"
 _PUT_ATTEMPT = "INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 
 
@@ -87,6 +92,12 @@ class Results:
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
         self._blobs = blobs
+        self._writes = Writes(database)
+        self._fresh: dict[str, tuple[Digest, int]] = {}
+        """What was put under keys and is not in the database yet."""
+        self._absent: set[str] = set()
+        """Keys that nothing stood under when they were asked for, and when that was."""
+        self._absent_at = 0
         self._intact: dict[Digest, bool] = {}
 
     def _move_on(self) -> None:
@@ -98,13 +109,16 @@ class Results:
     def find(self, keys: Sequence[str]) -> dict[str, Result]:
         """The results under `keys` whose blobs are there. A blob that is missing or damaged makes its result no hit; it
         stays for `damaged` to tell."""
+        if (version := self._version()) != self._absent_at:
+            self._absent, self._absent_at = set(), version
         rows = self._rows(keys)
+        self._absent.update(set(keys).difference(row.key for row in rows))
         return {row.key: row for row in rows if self.usable(row)}
 
     def of_family(self, family: str) -> list[Result]:
         """All usable results that hold frames of one recipe, by first frame."""
         query = f"SELECT {_COLUMNS} FROM results WHERE family = ? ORDER BY start, frames"  # noqa: S608 - our own names
-        rows = [_result(row) for row in self._database.connection.execute(query, (family,))]
+        rows = [_result(row) for row in self._settled.execute(query, (family,))]
         return [row for row in rows if self.usable(row)]
 
     def usable(self, row: Result) -> bool:
@@ -126,30 +140,70 @@ class Results:
         return self._intact[digest]
 
     def commit(self, commit: Commit) -> list[tuple[Result, Digest]]:
-        """Write it all in one transaction. Where another result stands under a key, that one is kept unless `replace`;
-        returned are those whose bytes differ, with the digest that was there: such a node is not deterministic."""
+        """Write it all, or nothing; when this returns, it is as safe as in the database (`cache.backlog`). Where another result
+        stands under a key, that one is kept unless `replace`; returned are those whose bytes differ, with the digest that was
+        there: such a node is not deterministic."""
         differ: list[tuple[Result, Digest]] = []
+        first: list[Result] = []
+        again: list[Result] = []
         if commit.replace and commit.results:
             self._move_on()
-        with self._database.transaction() as connection:
-            for result in commit.results:
-                row = connection.execute("SELECT digest, size FROM results WHERE key = ?", (result.key,)).fetchone()
-                if row and row[0] != result.digest:
-                    differ.append((result, Digest(row[0])))
-                    mark = self._blobs.mark(row[0])
-                    if not commit.replace and mark is not None and mark.size == row[1]:
-                        continue
-                connection.execute(_PUT_RESULT, result)
-            if commit.preimages:
-                packed = [(key, _packed(data)) for key, data in commit.preimages.items()]
-                connection.executemany("INSERT OR IGNORE INTO preimages VALUES (?,?)", packed)
-            connection.executemany("INSERT OR REPLACE INTO last VALUES (?,?,?)", commit.last)
-            connection.executemany(_PUT_ATTEMPT, commit.attempts)
+        for result in commit.results:
+            there = self._there(result.key)
+            if there is None:
+                first.append(result)
+                continue
+            if there[0] != result.digest:
+                differ.append((result, there[0]))
+                mark = self._blobs.mark(there[0])
+                if not commit.replace and mark is not None and mark.size == there[1]:
+                    continue
+            again.append(result)
+        packed = [(key, _packed(data)) for key, data in commit.preimages.items()]
+        self._writes.put(
+            [
+                (_FIRST_RESULT, first), (_PUT_RESULT, again), (_PUT_PREIMAGE, packed), (_PUT_LAST, commit.last),
+                (_PUT_ATTEMPT, commit.attempts),
+            ]
+        )  # fmt: skip
+        put = {result.key: (result.digest, result.size) for result in (*first, *again)}
+        self._fresh |= put
+        self._absent -= put.keys()
         return differ
+
+    def _there(self, key: str) -> tuple[Digest, int] | None:
+        """The digest and size of the output that stands under a key."""
+        if not self._writes.waiting:
+            self._fresh.clear()
+        if key in self._fresh:
+            return self._fresh[key]
+        if key in self._absent and self._version() == self._absent_at:
+            return None
+        query = "SELECT digest, size FROM results WHERE key = ?"
+        found: tuple[Digest, int] | None = self._database.connection.execute(query, (key,)).fetchone()
+        return found
+
+    def _version(self) -> int:
+        """Another number whenever another process has written into the database."""
+        return int(self._database.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    @property
+    def _settled(self) -> Connection:
+        """The connection, with all in the database that was committed."""
+        self._writes.flush()
+        return self._database.connection
+
+    def flush(self) -> None:
+        """Have all in the database that was committed, for others to see. Raises StoreError."""
+        self._writes.flush()
+
+    def close(self) -> None:
+        """The same, for good. Idempotent. Raises StoreError; nothing is lost by it."""
+        self._writes.close()
 
     def last_keys(self, job: str) -> dict[str, str]:
         """Node -> the key it had when it was last made or found, for one job id."""
-        return dict(self._database.connection.execute("SELECT node, key FROM last WHERE job = ?", (job,)))
+        return dict(self._settled.execute("SELECT node, key FROM last WHERE job = ?", (job,)))
 
     def durations(self, job: str, name: str) -> list[float]:
         """How many seconds the chunks of the manifest's job `name` took when they were last made."""
@@ -157,7 +211,7 @@ class Results:
             "SELECT results.duration_s FROM last JOIN results ON results.key = last.key"
             " WHERE last.job = ? AND last.node > ? AND last.node < ? AND results.kind = 'chunk'"
         )
-        return [row[0] for row in self._database.connection.execute(query, (job, f"{name}/", f"{name}0"))]
+        return [row[0] for row in self._settled.execute(query, (job, f"{name}/", f"{name}0"))]
 
     def sizes(self, job: str, name: str) -> tuple[int, int]:
         """How many chunks of the manifest's job `name` were made when they were last made, and their bytes together."""
@@ -165,12 +219,12 @@ class Results:
             "SELECT count(*), coalesce(sum(results.size), 0) FROM last JOIN results ON results.key = last.key"
             " WHERE last.job = ? AND last.node > ? AND last.node < ? AND results.kind = 'chunk' AND NOT results.folder"
         )
-        count, size = self._database.connection.execute(query, (job, f"{name}/", f"{name}0")).fetchone()
+        count, size = self._settled.execute(query, (job, f"{name}/", f"{name}0")).fetchone()
         return int(count), int(size)
 
     def preimage(self, key: str) -> bytes | None:
         """The canonical JSON that `key` is the digest of, where it was stored."""
-        row = self._database.connection.execute("SELECT data FROM preimages WHERE key = ?", (key,)).fetchone()
+        row = self._settled.execute("SELECT data FROM preimages WHERE key = ?", (key,)).fetchone()
         return _unpacked(row[0]) if row else None
 
     def proof(self, key: str, digest: Digest) -> bytes | None:
@@ -182,12 +236,14 @@ class Results:
         marks = [(row, self._blobs.mark(row.digest)) for row in rows if self._intact.get(row.digest)]
         values = [(m.size, m.mtime_ns, m.inode, row.key) for row, m in marks if m]
         if values:
+            self._writes.flush()
             with self._database.transaction() as connection:
                 connection.executemany("UPDATE results SET size=?, mtime_ns=?, inode=? WHERE key=?", values)
 
     def forget(self, digests: Iterable[Digest]) -> None:
         """Drop the results whose blob is one of `digests`, which were found missing or damaged."""
         self._move_on()
+        self._writes.flush()
         with self._database.transaction() as connection:
             connection.executemany("DELETE FROM results WHERE digest = ?", [(digest,) for digest in digests])
 
@@ -196,71 +252,8 @@ class Results:
         for at in range(0, len(keys), 500):
             part = keys[at : at + 500]
             query = f"SELECT {_COLUMNS} FROM results WHERE key IN ({','.join('?' * len(part))})"  # noqa: S608
-            rows += [_result(row) for row in self._database.connection.execute(query, part)]
+            rows += [_result(row) for row in self._settled.execute(query, part)]
         return rows
-
-
-class Memory:
-    """What else is remembered between runs: the lines that tools print, and the files that were put in place."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def tool_line(self, name: str, seen: Signature) -> str | None:
-        """What the executable, called by that name, printed when it looked like this."""
-        query = (
-            "SELECT line FROM tool_lines WHERE path=? AND name=? AND size=? AND mtime_ns=? AND ctime_ns=? AND inode=?"
-        )
-        row = self._database.connection.execute(query, (seen[0], name, *seen[1:])).fetchone()
-        return row[0] if row else None
-
-    def keep_tool_line(self, name: str, seen: Signature, line: str) -> None:
-        """Remember it."""
-        with self._database.transaction() as connection:
-            row = (seen[0], name, *seen[1:], line)
-            connection.execute("INSERT OR REPLACE INTO tool_lines VALUES (?,?,?,?,?,?,?)", row)
-
-    def in_place(self, path: str, digest: Digest) -> bool:
-        """Whether the file at `path` is still the one that was put there, with that content."""
-        seen = self.placed(path, digest)
-        return seen is not None and not os.path.islink(path) and signature(path) == seen
-
-    def placed(self, path: str, digest: Digest) -> Signature | None:
-        """How the file looked when that content was put at `path`; None where it was not."""
-        query = "SELECT path, size, mtime_ns, ctime_ns, inode FROM places WHERE path=? AND digest=?"
-        row: Signature | None = self._database.connection.execute(query, (path, digest)).fetchone()
-        return row
-
-    def note_placed(self, placed: Iterable[tuple[str, Digest]]) -> None:
-        """Remember which content was put where."""
-        looked = [(signature(path), digest) for path, digest in placed]
-        rows = [(seen[0], digest, *seen[1:]) for seen, digest in looked if seen is not None]
-        if not rows:
-            return
-        with self._database.transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO places VALUES (?,?,?,?,?,?)", rows)
-
-    def placed_as(self, path: str) -> list[Signature]:
-        """How what was put at `path` looked then: the file, or all that was put below the folder."""
-        query = "SELECT path, size, mtime_ns, ctime_ns, inode FROM places WHERE path = ? OR (path >= ? AND path < ?)"
-        return list(self._database.connection.execute(query, (path, f"{path}/", f"{path}0")))
-
-    def placed_below(self, folder: str) -> list[str]:
-        """The files that were put somewhere below the folder."""
-        query = "SELECT path FROM places WHERE path >= ? AND path < ?"
-        return [row[0] for row in self._database.connection.execute(query, (f"{folder}/", f"{folder}0"))]
-
-    def still_ours(self, path: str) -> bool:
-        """Whether the file is as it was put there."""
-        row = self._database.connection.execute("SELECT digest FROM places WHERE path=?", (path,)).fetchone()
-        return row is not None and self.in_place(path, row[0])
-
-    def forget_placed(self, paths: Iterable[str]) -> None:
-        """They are no longer there, or no longer ours."""
-        rows = [(path,) for path in paths]
-        if rows:
-            with self._database.transaction() as connection:
-                connection.executemany("DELETE FROM places WHERE path=?", rows)
 
 
 def _packed(data: bytes) -> bytes:

@@ -112,8 +112,8 @@ def pull(manifest: Path, **options: Any) -> int:
 
 @contextmanager
 def _collector(cache_dir: str | None) -> Iterator[Collector]:
+    from helios_pipe.cache.backlog import open_database
     from helios_pipe.cache.blobs import Blobs
-    from helios_pipe.cache.database import Database
     from helios_pipe.cache.gc import Collector
     from helios_pipe.errors import UsageError
     from helios_pipe.jobs.journal import Journal
@@ -122,7 +122,7 @@ def _collector(cache_dir: str | None) -> Iterator[Collector]:
     folder = settings.cache_dir(Path.cwd(), cache_dir)
     if not folder.is_dir():
         raise UsageError(f"there is no cache in {folder}", hint="Go to the manifest's folder, or give --cache-dir.")
-    database = Database(folder)
+    database = open_database(folder)
     try:
         yield Collector(database, Blobs(folder), live_since(folder, Journal(database)))
     finally:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from helios_pipe.cache.database import Database
+from helios_pipe.cache.backlog import open_database
 from helios_pipe.cache.gc import STANDING
 from helios_pipe.engine.options import RunState
 from helios_pipe.errors import LockedError
@@ -87,7 +87,7 @@ class Board:
 
     def __init__(self, cache: Path, sleep: Callable[[float], None] = time.sleep) -> None:
         self.cache = cache
-        self.database = Database(cache)
+        self.database = open_database(cache)
         self.journal = Journal(self.database)
         self._sleep = sleep
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from queue import SimpleQueue
 
+from helios_pipe.cache.backlog import recover
 from helios_pipe.cache.shapes import Shapes
 from helios_pipe.digest import Digest
 from helios_pipe.engine.cost import Meter
@@ -60,6 +61,7 @@ def run(
     if not got:
         return one.never_begun()
     try:
+        recover(session.database)  # whoever held the lock until now may have been killed
         return one.run()
     finally:
         lock.release()
@@ -161,6 +163,7 @@ class _Run:
             if isinstance(error, HeliosPipeError):
                 record[:] = [failed(error)]
             with suppress(StoreError):  # the first error is the one to tell
+                self.session.results.flush()
                 summary = _plain(record[0]) if record else {}
                 state = "paused" if isinstance(error, KeyboardInterrupt) else "failed"
                 self.journal.end(self.session.job_id, self.entry.run, state, summary, time.time())
@@ -169,6 +172,7 @@ class _Run:
             return
         self._close()
         try:
+            self.session.results.flush()
             self.journal.end(self.session.job_id, self.entry.run, str(record[0].state), _plain(record[0]), time.time())
             self.session.sources.save()
         except StoreError as error:  # what was made is made: that nobody wrote down how it ended takes nothing back
@@ -184,6 +188,7 @@ class _Run:
 
     def report(self, counts: Mapping[State, int], flights: Sequence[Flight]) -> None:
         """Say in the journal how far the run is, for other terminals."""
+        self.session.results.flush()
         now = time.monotonic()
         if now < self.next_report:
             return

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios_pipe import settings
+from helios_pipe.cache.backlog import open_database
 from helios_pipe.cache.blobs import Blobs
-from helios_pipe.cache.database import Database
+from helios_pipe.cache.memory import Memory
 from helios_pipe.cache.placing import Placer
-from helios_pipe.cache.results import Memory, Result, Results
+from helios_pipe.cache.results import Result, Results
 from helios_pipe.cache.shapes import Shapes
 from helios_pipe.cache.sources import Sources
 from helios_pipe.cache.stamp import Signature, signature
@@ -109,7 +110,7 @@ class Session:
         self.manifest_seen = opened.seen
         """How the manifest's file looked before it was read."""
         self.cache = settings.cache_dir(self.root, request.cache_dir)
-        self.database = Database(self.cache, durable=request.durable)
+        self.database = open_database(self.cache, durable=request.durable)
         self.blobs = Blobs(self.cache, durable=request.durable)
         self.results = Results(self.database, self.blobs)
         self.memory = Memory(self.database)
@@ -197,4 +198,7 @@ class Session:
 
     def close(self) -> None:
         """Give the cache back. Idempotent."""
-        self.database.close()
+        try:
+            self.results.close()
+        finally:
+            self.database.close()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from helios_pipe.action.model import ToolMark
-from helios_pipe.cache.results import Memory
+from helios_pipe.cache.memory import Memory
 from helios_pipe.cache.sources import Sources
 from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.digest import digest_file

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 
 _PR_SET_CHILD_SUBREAPER = 36
+_MOST_BYTES = 4096
+"""Of a list of which only the first names are needed: while there are any, the answer is no."""
 
 
 def adopt_orphans() -> Callable[[], bool] | None:
@@ -28,8 +30,11 @@ def adopt_orphans() -> Callable[[], bool] | None:
     def deserted() -> bool:
         while True:
             try:
-                with open(children, "rb", buffering=0) as file:
-                    adopted = file.read().split()
+                file = os.open(children, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    adopted = os.read(file, _MOST_BYTES).rpartition(b" ")[0].split()  # a space follows each
+                finally:
+                    os.close(file)
             except OSError:
                 return False
             if not adopted:

@@ -25,7 +25,7 @@ from helios_pipe.worker.output import Direct, Pump, Tails
 from helios_pipe.worker.spawn import spawn
 from helios_pipe.worker.unstarted import no_output, not_started
 
-_CANCEL_TICK_S = 0.05
+_TICK_S = 0.05
 _NO_PIDFD_TICK_S = 0.01
 _LEFT_OVER_GRACE_S = 1.0
 """What a command leaves running in its group when it ends gets this long, or the caller's grace where that is shorter."""
@@ -98,7 +98,7 @@ class _Limits:
         self._stall_s = job.stall_timeout_s
         self._written = -1
         self._moved = now
-        tick = math.inf if job.cancel is None else _CANCEL_TICK_S
+        tick = math.inf if job.cancel is None and job.on_tick is None else _TICK_S
         if self._stall_s is not None:  # how exactly silence is measured where the log is only looked at
             tick = min(tick, max(0.01, min(1.0, self._stall_s / 8)))
         self._tick = tick
@@ -110,6 +110,8 @@ class _Limits:
 
     def broken(self, now: float) -> _Stop | None:
         """The limit that was reached."""
+        if self._job.on_tick is not None:
+            self._job.on_tick()
         if self._job.cancel is not None and self._job.cancel.is_set():
             return _Stop(FailureClass.CANCELLED, "cancelled")
         if now >= self._deadline:

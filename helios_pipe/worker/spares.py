@@ -3,16 +3,18 @@ attempts.
 
 Making and removing folders is most of what a small attempt costs, and each shared input is one link more. A set of folders
 is given on only if nobody can be in it any more and nothing of it is other than it was: then the next attempt cannot tell
-it from a new one, and nobody can reach it by its old name.
+it from a new one, and nobody can reach it by its old name. The kernel tells whether anything happened in it but what was
+asked for; where it does not, or something did, the set is looked through.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from helios_pipe.worker.staging import Stage
+from helios_pipe.worker.watches import Watched, Watches
 
 
 class Layout(NamedTuple):
@@ -26,15 +28,24 @@ Folder = tuple[int, int, int, int, list[str], dict[str, int]]
 """Kind and mode, owner, group, inode and attributes of a folder, and what is in it by name and inode."""
 
 
+class Seen(NamedTuple):
+    """How a set of folders looked when it was laid out, and what tells of it since. `places`: folder -> its place in both."""
+
+    looked: list[Folder]
+    places: dict[str, int]
+    watched: Watched | None
+
+
 class Spares:
     """The spare folders of one `Workspaces`. Thread-safe. `deserted` tells whether nothing is left of any command that has
     ended; None where nobody can tell, and then nothing is ever given on."""
 
     def __init__(self, deserted: Callable[[], bool] | None) -> None:
         self._deserted = deserted
-        self._spares: dict[Layout, list[tuple[str, list[Folder]]]] = {}
+        self._watches: Watches | None = None
+        self._spares: dict[Layout, list[tuple[str, Seen]]] = {}
 
-    def take(self, layout: Layout, root: str) -> list[Folder] | None:
+    def take(self, layout: Layout, root: str) -> Seen | None:
         """Make `root` a set of folders laid out like this, where there is one to spare, and say how it looks. Raises OSError."""
         spares = self._spares.get(layout)
         try:
@@ -45,21 +56,43 @@ class Spares:
             os.rename(old, root)
         return seen
 
-    def note(self, root: str, folders: Sequence[str]) -> list[Folder] | None:
+    def note(self, root: str, folders: Sequence[str]) -> Seen | None:
         """How the new set `root` looks, which was just laid out; None where nothing is given on. Raises OSError."""
-        return None if self._deserted is None else _look(root, folders)
+        if self._deserted is None:
+            return None
+        watches = self._watches = self._watches or Watches()
+        watched = watches.watch([root, *(f"{root}/{folder}" for folder in folders)])
+        return Seen(_look(root, folders), {folder: place for place, folder in enumerate(("", *folders))}, watched)
 
     def deserted(self) -> bool:
         """Whether nothing is left of any command that has ended, as far as anybody can tell. What has come to its end
         meanwhile is waited for."""
         return self._deserted is not None and self._deserted()
 
-    def give_back(self, layout: Layout, root: str, folders: Sequence[str], seen: list[Folder]) -> bool:
-        """Keep the set for another attempt if it is as it was; False where it has to be removed. Raises OSError."""
-        if not self.deserted() or _look(root, folders) != seen:
+    def give_back(self, layout: Layout, root: str, seen: Seen, passing: Iterable[str]) -> bool:
+        """Keep the set for another attempt if it is as it was; False where it has to be removed. `passing` are the paths in
+        it that were there for a time and are gone now. Raises OSError."""
+        if not self.deserted():
+            return False
+        if not self._silent(seen, passing) and _look(root, list(seen.places)[1:]) != seen.looked:
             return False
         self._spares.setdefault(layout, []).append((root, seen))
         return True
+
+    def _silent(self, seen: Seen, passing: Iterable[str]) -> bool:
+        """Whether surely nothing happened to any name but these."""
+        if self._watches is None or seen.watched is None:
+            return False
+        happened = self._watches.happened(seen.watched)
+        if happened is None:
+            return False
+        parts = (path.rpartition("/") for path in passing)
+        return happened <= {(seen.places[folder], os.fsencode(name)) for folder, _, name in parts}
+
+    def close(self) -> None:
+        """Watch no more. Idempotent."""
+        if self._watches is not None:
+            self._watches.close()
 
 
 def _look(root: str, folders: Sequence[str]) -> list[Folder]:

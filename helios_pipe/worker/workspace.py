@@ -11,7 +11,7 @@ from helios_pipe.errors import StaleInputError, UnusableError, UsageError
 from helios_pipe.worker.bring import Mark, touched
 from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.shelf import Shelf
-from helios_pipe.worker.spares import Folder, Layout, Spares
+from helios_pipe.worker.spares import Layout, Seen, Spares
 from helios_pipe.worker.staging import Way
 
 _SOURCE_CHANGED = "it changed while it was used"
@@ -38,7 +38,7 @@ class Workspace:
         self._spares = spares
         self._layout: Layout | None = None
         self._folders: tuple[str, ...] = ()
-        self._seen: list[Folder] | None = None
+        self._seen: Seen | None = None
         self._whole = False
         self._over = False
 
@@ -138,7 +138,8 @@ class Workspace:
         if not self._whole or seen is None or layout is None:
             self._spares.deserted()  # or whoever has ended of what others left would stay in the table of processes
             return False
-        return self._spares.give_back(layout, self._root, self._folders, seen)
+        passing = [self.output, *(f"{self._inner}/{name}" for name in self.names)]
+        return self._spares.give_back(layout, self._root, seen, [path[len(self._root) + 1 :] for path in passing])
 
     def _remove_layout(self) -> None:
         root, layout = self._root, self._layout

@@ -47,7 +47,8 @@ class Workspaces:
         standing: Path | None = None,
     ) -> None:
         self.project = project
-        self._folder = os.path.abspath(folder)
+        self.folder = Path(os.path.abspath(folder))
+        self._folder = str(self.folder)
         self._locate = locate
         self._link_size = link_size
         self._serial = count(1)
@@ -90,6 +91,7 @@ class Workspaces:
 
     def close(self) -> None:
         """Remove the folder with all that is left in it. Idempotent. What something still writes to is left."""
+        self._spares.close()
         for _ in range(3):
             try:
                 remove_tree(self._folder)

@@ -98,7 +98,8 @@ def test_a_failing_write_ends_in_a_clear_error_or_harms_nothing(project: Project
         len(seen),
     }  # the last one is the stamp: nobody misses it
     errors = (*ERRORS, "KILL")
-    ends = [try_fault(project, index, errors[at % 4]) for at, index in enumerate(sorted(chosen))]
+    asked = [(index, "EIO" if index == len(seen) else errors[at % 4]) for at, index in enumerate(sorted(chosen))]
+    ends = [try_fault(project, index, error) for index, error in asked]
     assert any(end.endswith("-> 0") for end in ends), ends
     assert any(end.endswith("-> 3") for end in ends), ends
     assert any(end.endswith("-> -9") for end in ends), ends

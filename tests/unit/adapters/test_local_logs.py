@@ -1,4 +1,4 @@
-"""A log that stayed empty is used again, one that holds something never."""
+"""A log that stayed empty is used again, one that holds something never; it has its name as soon as somebody may look."""
 
 from __future__ import annotations
 
@@ -7,67 +7,87 @@ from pathlib import Path
 
 import pytest
 
-from helios_pipe.adapters.local_logs import Logs
+from helios_pipe.adapters.local_logs import Log, Logs
 from helios_pipe.errors import StoreError
 
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Logs:
-    return Logs(lambda node, attempt: tmp_path / f"{node}.{attempt}.log")
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "logs").mkdir()
+    return Logs(lambda node, attempt: tmp_path / "logs" / f"{node}.{attempt}.log", tmp_path / "scratch")
+
+
+def opened(logs: Logs, node: str) -> Log:
+    """One that a command has open."""
+    log = logs.open(node, 1)
+    Path(log.file).touch()
+    return log
 
 
 def test_an_empty_log_is_the_next_ones(logs: Logs, tmp_path: Path) -> None:
-    first = logs.open("0000", 1)
-    first.touch()
-    inode = first.stat().st_ino
-    assert not logs.holds(first)
-    logs.close(first, alone=True)
-    second = logs.open("0001", 1)
-    assert second.stat().st_ino == inode
-    assert os.listdir(tmp_path) == ["0001.1.log"]
-    second.write_text("said")
-    assert logs.holds(second)
-    logs.close(second, alone=True)
-    assert not logs.open("0002", 1).exists()
+    first = opened(logs, "0000")
+    inode = Path(first.file).stat().st_ino
+    assert first.kept() is None
+    first.close(alone=True)
+    second = opened(logs, "0001")
+    assert Path(second.file).stat().st_ino == inode
+    Path(second.file).write_text("said")
+    assert second.kept() == tmp_path / "logs/0001.1.log"
+    second.close(alone=True)
+    assert not Path(logs.open("0002", 1).file).exists()
     logs.clear()
-    assert second.read_text() == "said"
+    assert (tmp_path / "logs/0001.1.log").read_text() == "said"
+    assert os.listdir(tmp_path / "logs") == ["0001.1.log"]
+
+
+def test_one_that_was_shown_is_where_people_look_and_when_empty_another_ones_after_all(
+    logs: Logs, tmp_path: Path
+) -> None:
+    log = opened(logs, "0000")
+    log.show()
+    log.show()
+    assert os.listdir(tmp_path / "logs") == ["0000.1.log"]
+    log.close(alone=True)
+    assert os.listdir(tmp_path / "logs") == []
+    second = logs.open("0001", 1)
+    assert Path(second.file).exists()
+    second.close(alone=True)
+    logs.clear()
+    assert os.listdir(tmp_path / "scratch") == []
 
 
 def test_what_stays_empty_is_removed_in_the_end_and_what_was_written_later_is_not(logs: Logs, tmp_path: Path) -> None:
-    paths = [logs.open(f"{at}", 1) for at in range(3)]
-    for path in paths:
-        path.touch()
-    for path in paths:
-        logs.close(path, alone=path != paths[0])
-    paths[1].write_text("late")
-    paths[2].unlink()
+    left = [opened(logs, f"{at}") for at in range(3)]
+    for log in left:
+        log.close(alone=False)
+    Path(left[1].file).write_text("late")
+    Path(left[2].file).unlink()
     logs.clear()
     logs.clear()
-    assert os.listdir(tmp_path) == ["1.1.log"]
+    assert os.listdir(tmp_path / "logs") == ["1.1.log"]
+    assert os.listdir(tmp_path / "scratch") == []
 
 
 def test_a_log_that_the_command_removed_is_no_log(logs: Logs) -> None:
-    path = logs.open("0000", 1)
-    assert not logs.holds(path)
-    logs.close(path, alone=True)
-    assert not logs.open("0001", 1).exists()
+    log = logs.open("0000", 1)
+    log.show()
+    assert log.kept() is None
+    log.close(alone=True)
+    assert not opened(logs, "0001").kept()
 
 
 def test_a_log_that_somebody_may_still_write_to_is_nobody_elses(logs: Logs) -> None:
-    first = logs.open("0000", 1)
-    first.touch()
-    logs.close(first, alone=False)
-    assert not logs.open("0001", 1).exists()
+    opened(logs, "0000").close(alone=False)
+    assert not Path(logs.open("0001", 1).file).exists()
 
 
-def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
-    logs = Logs(lambda node, attempt: tmp_path / ("here" if attempt == 1 else "gone/there"))
-    path = logs.open("0000", 1)
-    path.touch()
-    logs.close(path, alone=True)
-    logs.open("0000", 2)  # there is none to give by then: whoever opens it says so
-    (tmp_path / "gone").touch()
-    path.touch()
-    logs.close(path, alone=True)
-    with pytest.raises(StoreError, match=r"the log .*gone/there cannot be written: Not a directory"):
-        logs.open("0000", 2)
+def test_a_folder_that_is_gone_is_named(logs: Logs, tmp_path: Path) -> None:
+    log = opened(logs, "gone/0000")
+    Path(log.file).write_text("said")
+    log.show()  # nobody can look there, which is no reason to end a command
+    with pytest.raises(StoreError, match=r"the log .*gone/0000.1.log cannot be written: No such file"):
+        log.kept()
+    (tmp_path / "logs/gone").touch()
+    with pytest.raises(StoreError, match=r"the log .*gone/0000.1.log cannot be written: Not a directory"):
+        log.kept()
