@@ -19,10 +19,52 @@ LogPath = Callable[[str, int], Path]
 """From a node's name and an attempt's number to its log file, in a folder that is there."""
 
 
+class LogFolder:
+    """Where the logs of one run are, by name. Thread-safe."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._made: set[str] = set()
+
+    def path(self, node: str, attempt: int) -> Path:
+        """Where an attempt's output goes; its folder is there. Raises StoreError."""
+        path = log_file(self.folder, node, attempt)
+        folder = os.path.dirname(path)
+        if folder not in self._made:
+            try:
+                os.makedirs(folder, exist_ok=True)
+            except OSError as error:
+                raise write_failed(f"the logs' folder {folder} cannot be made", folder, error) from error
+            self._made.add(folder)
+        return path
+
+    def tidy(self) -> None:
+        """Remove the folders that nothing is in. Nobody may write any more."""
+        for folder in self._made:
+            remove_empty(folder, self.folder)
+
+
+def log_file(folder: Path, node: str, attempt: int) -> Path:
+    """Where the output of an attempt of a run goes, whose logs are in `folder`."""
+    return Path(f"{folder}/{node}.{attempt}.log")
+
+
+def remove_empty(folder: str, top: Path) -> None:
+    """Remove the folder and those above it, up to `top`, as far as nothing is in them."""
+    while True:
+        try:
+            os.rmdir(folder)
+        except OSError:
+            return
+        if folder == str(top):
+            return
+        folder = os.path.dirname(folder)
+
+
 class Log:
     """Where the output of one attempt goes: `file`, whatever that is called by now."""
 
-    def __init__(self, logs: Logs, node: str, attempt: int, file: str) -> None:
+    def __init__(self, logs: Logs, node: str, attempt: int, file: Path) -> None:
         self.file = file
         self.named = False
         self._logs = logs
@@ -46,7 +88,7 @@ class Log:
         except OSError as error:
             if os.path.exists(self.file) or not os.path.isdir(path.parent):
                 raise write_failed(f"the log {path} cannot be written", path, error) from error
-        self.file, self.named = str(path), True
+        self.file, self.named = path, True
 
     def kept(self) -> Path | None:
         """The log, by its name, where anything is in it. Raises StoreError."""
@@ -54,7 +96,7 @@ class Log:
         if self._silent:
             return None
         self._name()
-        return Path(self.file)
+        return self.file
 
     def close(self, *, alone: bool) -> None:
         """The attempt is over. If nothing was said, the file is another one's, but only if nobody else can have it open any more
@@ -68,9 +110,9 @@ class Logs:
 
     def __init__(self, path: LogPath, scratch: Path) -> None:
         self.path = path
-        self._scratch = str(scratch)
+        self._scratch = scratch
         self._serial = count(1)
-        self._empty: list[str] = []
+        self._empty: list[Path] = []
         self._left: list[Log] = []
 
     def open(self, node: str, attempt: int) -> Log:
@@ -95,8 +137,8 @@ class Logs:
                 return  # the command removed it
         self._empty.append(file)
 
-    def _new(self) -> str:
-        return f"{self._scratch}/{next(self._serial)}.log"
+    def _new(self) -> Path:
+        return self._scratch / f"{next(self._serial)}.log"
 
     def clear(self) -> None:
         """Remove what is empty. Idempotent."""
@@ -108,14 +150,14 @@ class Logs:
                 _unlink(log.file)
 
 
-def _size(path: str) -> int:
+def _size(path: Path) -> int:
     try:
         return os.stat(path).st_size
     except OSError:
         return 0
 
 
-def _unlink(path: str) -> None:
+def _unlink(path: Path) -> None:
     try:
         os.unlink(path)
     except OSError:

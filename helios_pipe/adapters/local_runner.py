@@ -96,7 +96,7 @@ class LocalRunner:
         argv = workspace.real_argv(action)
         job = WorkerJob(
             argv[0], argv[1:], environment, workspace.cwd, action.limits.timeout_s, action.limits.stall_timeout_s,
-            Path(log.file), cancel=cancel, on_tick=log.show, mask=secret_values(action, self._caller),
+            log.file, cancel=cancel, on_tick=log.show, mask=secret_values(action, self._caller),
             meta={"node": action.node, "attempt": attempt},
         )  # fmt: skip
         result = self._adapter.execute(job)

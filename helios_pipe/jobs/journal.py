@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from helios_pipe.adapters.local_logs import log_file
 from helios_pipe.cache.database import Database
 from helios_pipe.digest import canonical
 
@@ -27,9 +28,14 @@ def job_id(name: str, manifest: Path) -> str:
     return f"{name}-{sha256(path).hexdigest()[:_ID_DIGITS]}"
 
 
+def log_folder(cache: Path, job: str, run: int) -> Path:
+    """Where the logs of a run are."""
+    return Path(f"{cache}/logs/{job}/{run}")
+
+
 def log_path(cache: Path, job: str, run: int, node: str, attempt: int) -> Path:
     """Where the output of an attempt goes."""
-    return Path(f"{cache}/logs/{job}/{run}/{node}.{attempt}.log")
+    return log_file(log_folder(cache, job, run), node, attempt)
 
 
 class RunRecord(NamedTuple):

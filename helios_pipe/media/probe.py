@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios_pipe.errors import OutputError
@@ -42,12 +43,12 @@ class VideoInfo:
 
 def is_video(name: str) -> bool:
     """Whether a file of that name holds a video, by its suffix."""
-    return PurePath(name).suffix.lower() in DEMUXERS
+    return os.path.splitext(name)[1].lower() in DEMUXERS
 
 
 def is_image(name: str) -> bool:
     """Whether a file of that name holds one image, by its suffix."""
-    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def count_frames(path: Path) -> int:

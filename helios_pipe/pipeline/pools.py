@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,18 +10,18 @@ from queue import SimpleQueue
 
 from helios_pipe import settings
 from helios_pipe.adapters.local import LocalWorkerAdapter
+from helios_pipe.adapters.local_logs import LogFolder, remove_empty
 from helios_pipe.adapters.local_runner import LocalRunner
 from helios_pipe.engine.cost import Prices
 from helios_pipe.engine.pool import Message, Pool
 from helios_pipe.engine.work import JobWork, Task
 from helios_pipe.errors import UsageError
-from helios_pipe.jobs.journal import log_path
+from helios_pipe.jobs.journal import log_folder
 from helios_pipe.manifest.model import AdapterConfig, Manifest
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.workplace import standing_folder, work_folder
 from helios_pipe.ports import ActionRunner, BlobStore, WorkerAdapter
 from helios_pipe.stitch.runner import JoinRunner
-from helios_pipe.transfer import write_failed
 from helios_pipe.worker.adopted import adopt_orphans
 from helios_pipe.worker.workspaces import Workspaces
 
@@ -72,7 +71,6 @@ class Pools:
         self._pools: dict[str, Pool] = {}
         self._serving: dict[tuple[JobWork, str], Pool] = {}
         self._hedged: set[str] = set()
-        self._folders: set[str] = set()
 
     def __iter__(self) -> Iterator[Pool]:
         return iter(list(self._pools.values()))
@@ -147,7 +145,7 @@ class Pools:
         )  # fmt: skip
         return LocalRunner(
             workspaces, adapter, session.blobs, session.inputs.locate, settings.environment(), session.path,
-            self.log_path, session.cache / "failed" / session.job_id,
+            self.logs.path, session.cache / "failed" / session.job_id,
         )  # fmt: skip
 
     def _remote(self, config: AdapterConfig, asked: int | None) -> tuple[ActionRunner, int]:
@@ -169,7 +167,7 @@ class Pools:
         if not adapter.capabilities.costs_money:
             self._hedged.add(name)
         return RemoteActionRunner(
-            adapter, store, self._session.blobs, self._session.inputs.locate, self.log_path, name=name,
+            adapter, store, self._session.blobs, self._session.inputs.locate, self.logs.path, name=name,
             signing_key=settings.signing_key(),
         )  # fmt: skip
 
@@ -183,23 +181,12 @@ class Pools:
 
     def tidy(self) -> None:
         """Remove this run's folders where nothing is in them. Nothing may run any more."""
-        for folder in (*self._folders, str(self._work) if "_work" in self.__dict__ else ""):
-            run = str(self._run())
-            while folder:
-                try:
-                    os.rmdir(folder)
-                except OSError:
-                    break
-                folder = "" if os.path.basename(folder) == run else os.path.dirname(folder)
+        if "logs" in self.__dict__:
+            self.logs.tidy()
+        if "_work" in self.__dict__:
+            remove_empty(str(self._work), self._work)
 
-    def log_path(self, node: str, attempt: int) -> Path:
-        """Where an attempt's output goes; its folder is there."""
-        path = log_path(self._session.cache, self._session.job_id, self._run(), node, attempt)
-        folder = os.path.dirname(path)
-        if folder not in self._folders:
-            try:
-                os.makedirs(folder, exist_ok=True)
-            except OSError as error:
-                raise write_failed(f"the logs' folder {folder} cannot be made", folder, error) from error
-            self._folders.add(folder)
-        return path
+    @cached_property
+    def logs(self) -> LogFolder:
+        """Where the output of attempts goes."""
+        return LogFolder(log_folder(self._session.cache, self._session.job_id, self._run()))

@@ -21,21 +21,21 @@ def logs(tmp_path: Path) -> Logs:
 def opened(logs: Logs, node: str) -> Log:
     """One that a command has open."""
     log = logs.open(node, 1)
-    Path(log.file).touch()
+    log.file.touch()
     return log
 
 
 def test_an_empty_log_is_the_next_ones(logs: Logs, tmp_path: Path) -> None:
     first = opened(logs, "0000")
-    inode = Path(first.file).stat().st_ino
+    inode = first.file.stat().st_ino
     assert first.kept() is None
     first.close(alone=True)
     second = opened(logs, "0001")
-    assert Path(second.file).stat().st_ino == inode
-    Path(second.file).write_text("said")
+    assert second.file.stat().st_ino == inode
+    second.file.write_text("said")
     assert second.kept() == tmp_path / "logs/0001.1.log"
     second.close(alone=True)
-    assert not Path(logs.open("0002", 1).file).exists()
+    assert not logs.open("0002", 1).file.exists()
     logs.clear()
     assert (tmp_path / "logs/0001.1.log").read_text() == "said"
     assert os.listdir(tmp_path / "logs") == ["0001.1.log"]
@@ -51,7 +51,7 @@ def test_one_that_was_shown_is_where_people_look_and_when_empty_another_ones_aft
     log.close(alone=True)
     assert os.listdir(tmp_path / "logs") == []
     second = logs.open("0001", 1)
-    assert Path(second.file).exists()
+    assert second.file.exists()
     second.close(alone=True)
     logs.clear()
     assert os.listdir(tmp_path / "scratch") == []
@@ -61,8 +61,8 @@ def test_what_stays_empty_is_removed_in_the_end_and_what_was_written_later_is_no
     left = [opened(logs, f"{at}") for at in range(3)]
     for log in left:
         log.close(alone=False)
-    Path(left[1].file).write_text("late")
-    Path(left[2].file).unlink()
+    left[1].file.write_text("late")
+    left[2].file.unlink()
     logs.clear()
     logs.clear()
     assert os.listdir(tmp_path / "logs") == ["1.1.log"]
@@ -79,12 +79,12 @@ def test_a_log_that_the_command_removed_is_no_log(logs: Logs) -> None:
 
 def test_a_log_that_somebody_may_still_write_to_is_nobody_elses(logs: Logs) -> None:
     opened(logs, "0000").close(alone=False)
-    assert not Path(logs.open("0001", 1).file).exists()
+    assert not logs.open("0001", 1).file.exists()
 
 
 def test_a_folder_that_is_gone_is_named(logs: Logs, tmp_path: Path) -> None:
     log = opened(logs, "gone/0000")
-    Path(log.file).write_text("said")
+    log.file.write_text("said")
     log.show()  # nobody can look there, which is no reason to end a command
     with pytest.raises(StoreError, match=r"the log .*gone/0000.1.log cannot be written: No such file"):
         log.kept()
