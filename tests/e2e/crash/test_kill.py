@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from helios_pipe.cache.backlog import open_database
 from tests.kit.project import LIMIT_S, Project, Run
 
 CHUNKS = 210
@@ -129,10 +130,13 @@ class Trials:
             return int(connection.execute("SELECT max(id) FROM runs").fetchone()[0])
 
     def committed_since(self, run: int) -> set[str]:
-        """The nodes that later runs have committed, as the database tells."""
-        with sqlite3.connect(self.project.path(".helios/index.v1.sqlite")) as connection:
+        """The nodes that later runs have committed, as the next process finds them."""
+        database = open_database(self.project.path(".helios"))
+        try:
             query = "SELECT node FROM attempts WHERE run > ? AND status='done'"
-            return {row[0] for row in connection.execute(query, (run,))}
+            return {row[0] for row in database.connection.execute(query, (run,))}
+        finally:
+            database.close()
 
     def started(self, phase: str) -> list[str]:
         return [line.split()[1] for line in self.project.log_lines("start") if line.split()[0] == phase]
