@@ -117,10 +117,15 @@ def recover(database: Database) -> None:
     folder = database.folder / _FOLDER
     try:
         names = [name for name in os.listdir(folder) if name.endswith((".log", ".new"))]
+        if names:
+            _recover_files(database, folder, names)
     except FileNotFoundError:
         return
-    if not names:
-        return
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def _recover_files(database: Database, folder: Path, names: Sequence[str]) -> None:
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -175,9 +180,6 @@ def open_database(folder: Path, *, durable: bool = False) -> Database:
     database = Database(folder, durable=durable)
     try:
         recover(database)
-    except OSError as error:
-        database.close()
-        raise StoreError(f"{folder / _FOLDER} cannot be read: {error.strerror}") from error
     except BaseException:
         database.close()
         raise

@@ -168,7 +168,7 @@ class Results:
         )  # fmt: skip
         put = {result.key: (result.digest, result.size) for result in (*first, *again)}
         self._fresh |= put
-        self._absent -= put.keys()
+        self._absent.difference_update(put)
         return differ
 
     def _there(self, key: str) -> tuple[Digest, int] | None:
