@@ -64,6 +64,8 @@ class Trials:
         self.random = random.Random(seed)
         self.whole_s = 0.0
         self.committed_at_kill: list[int] = []
+        self.in_the_backlog = 0
+        """Kills that left results which were not in the database yet."""
         project.manifest(manifest())
 
     def measure(self) -> None:
@@ -85,6 +87,7 @@ class Trials:
         self.look(look)
         before = self.last_run()
         said = self.kill_after(self.random.random() * self.whole_s * 1.1, f"a{number}", alone=alone)
+        self.in_the_backlog += any(path.stat().st_size for path in self.project.root.glob(".helios/backlog/*.log"))
         committed = self.committed_since(before)
         self.committed_at_kill.append(len(committed))
         assert said <= committed, f"trial {number}: {sorted(said - committed)} was said to be finished, and is not"
@@ -198,6 +201,7 @@ def tried(project: Project, kills: int, seed: int) -> Trials:
 def test_runs_that_are_killed_at_random_instants_lose_nothing(project: Project) -> None:
     trials = tried(project, 10, SEED)
     assert any(0 < count < TOTAL for count in trials.committed_at_kill), trials.committed_at_kill
+    assert trials.in_the_backlog, trials.committed_at_kill
 
 
 @pytest.mark.soak
