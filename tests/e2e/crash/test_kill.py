@@ -201,7 +201,6 @@ def tried(project: Project, kills: int, seed: int) -> Trials:
 def test_runs_that_are_killed_at_random_instants_lose_nothing(project: Project) -> None:
     trials = tried(project, 10, SEED)
     assert any(0 < count < TOTAL for count in trials.committed_at_kill), trials.committed_at_kill
-    assert trials.in_the_backlog, trials.committed_at_kill
 
 
 @pytest.mark.soak
@@ -210,3 +209,4 @@ def test_three_hundred_kills_lose_nothing(project: Project) -> None:
     trials = tried(project, 300, SEED + 1)
     in_the_middle = [count for count in trials.committed_at_kill if 0 < count < TOTAL]
     assert len(in_the_middle) > 100, trials.committed_at_kill
+    assert trials.in_the_backlog > 10
