@@ -9,17 +9,13 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from threading import Event, Lock
 
 from helios_pipe.adapters.calls import Calls, CancelledCallError
-from helios_pipe.adapters.descriptors import make_room
+from helios_pipe.adapters.lines import BrokenLineError, EndlessReplyError, Lines, Reply
 from helios_pipe.errors import AdapterError, ThrottledError, TransientAdapterError
 from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResult
 from helios_pipe.worker.wire import chunk_of, read_http_reply, request_body
-
-if TYPE_CHECKING:
-    from requests import Response, Session
 
 LONGEST_S = 3600.0
 """How long an answer may take; Cloud Run's longest request."""
@@ -48,22 +44,22 @@ class HttpAdapter:
     def __init__(self, config: HttpConfig, headers: Headers | Mapping[str, str] | None = None) -> None:
         self.config = config
         self.capabilities = Capabilities(remote=True, costs_money=config.costs_money, concurrency=config.concurrency)
-        self._headers: Headers = headers if callable(headers) else (lambda _: headers or {})
+        self._headers = headers if headers is not None else {}
         self._lock = Lock()
-        self._made: Session | None = None
+        self._made: Lines | None = None
         self._calls = Calls()
 
     def execute(self, job: WorkerJob) -> WorkerResult:
         """See WorkerAdapter. Raises ThrottledError, TransientAdapterError, AdapterError."""
         payload = request_body(*chunk_of(job, self.config.job_url))
         try:
-            return self._calls.make(lambda: self._post(payload), job.cancel)
+            return self._post(payload, job.cancel)
         except CancelledCallError:
             return WorkerResult(1, failure=FailureClass.CANCELLED, reason="cancelled")
 
     def probe(self) -> str:
         """The version of the worker that answers there. Raises AdapterError with what to do."""
-        reply = self._send("GET", f"{self.config.url.rstrip('/')}/health", b"", refresh=False)
+        reply = self._send("GET", f"{self.config.url.rstrip('/')}/health", None, None)
         if reply.status != 200:
             raise self._refusal(reply)
         try:
@@ -73,11 +69,11 @@ class HttpAdapter:
                 f"{self.config.url} is no helios-pipe worker: its /health says something else"
             ) from error
 
-    def _post(self, payload: bytes) -> WorkerResult:
+    def _post(self, payload: bytes, cancel: Event | None) -> WorkerResult:
         began = time.monotonic()
-        reply = self._send("POST", self.config.url, payload, refresh=False)
+        reply = self._send("POST", self.config.url, payload, cancel)
         if reply.status == 401:  # an id token that expired on the way
-            reply = self._send("POST", self.config.url, payload, refresh=True)
+            reply = self._send("POST", self.config.url, payload, cancel, refresh=True)
         if reply.status == 504:
             return WorkerResult(1, failure=FailureClass.COMMAND, reason=_TIMED_OUT)
         if reply.status not in (200, 400, 500):
@@ -88,20 +84,23 @@ class HttpAdapter:
         took_ms = round((time.monotonic() - began) * 1000)
         return replace(result, billed_ms=-(-took_ms // _BILLING_STEP_MS) * _BILLING_STEP_MS)
 
-    def _send(self, method: str, url: str, payload: bytes, *, refresh: bool) -> _Reply:
-        import requests
-
-        headers = {"Content-Type": "application/json", **self._headers(refresh)}
-        wait = (10.0, self.config.timeout_s + 10)
+    def _send(
+        self, method: str, url: str, payload: bytes | None, cancel: Event | None, *, refresh: bool = False
+    ) -> Reply:
+        headers = {"Content-Type": "application/json", **self._shown(cancel, refresh=refresh)}
         try:
-            with self._session.request(
-                method, url, data=payload or None, headers=headers, timeout=wait, allow_redirects=False, stream=True
-            ) as response:
-                return _Reply(response.status_code, response.headers, _bounded(response))
-        except requests.RequestException as error:
+            return self._lines.send(method, url, headers, payload, cancel)
+        except BrokenLineError as error:
             raise TransientAdapterError(f"{self.config.url}: the connection broke: {error}") from error
+        except EndlessReplyError as error:
+            raise AdapterError(f"the worker's answer is larger than {LARGEST_REPLY >> 20} MiB") from error
 
-    def _refusal(self, reply: _Reply) -> AdapterError:
+    def _shown(self, cancel: Event | None, *, refresh: bool) -> Mapping[str, str]:
+        """What shows who we are, which may have to be fetched from somewhere."""
+        give = self._headers
+        return self._calls.make(lambda: give(refresh), cancel) if callable(give) else give
+
+    def _refusal(self, reply: Reply) -> AdapterError:
         said = " ".join(reply.body[:300].decode("utf-8", "replace").split()) or "(nothing said)"
         text = f"{self.config.url} was answered {reply.status}: {said}"
         after = reply.headers.get("Retry-After", "")
@@ -112,17 +111,12 @@ class HttpAdapter:
         return AdapterError(text, hint=_HINTS.get(reply.status, "Is this the address of a worker?"))
 
     @property
-    def _session(self) -> Session:
+    def _lines(self) -> Lines:
         with self._lock:
             if self._made is None:
-                self._made = _connect(self.config.url, self.config.concurrency)
+                wait_s = self.config.timeout_s + 10
+                self._made = Lines(self.config.url, self.config.concurrency, wait_s=wait_s, largest=LARGEST_REPLY)
             return self._made
-
-
-class _Reply(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 _TIMED_OUT = "the service's request timeout was reached: give it more time, or make the chunks smaller"
@@ -132,28 +126,3 @@ _HINTS = {
     404: "Deploy the worker (docs/deploy), or correct the address.",
     413: "Something in front of the worker takes no request of a few hundred bytes.",
 }
-
-
-def _bounded(response: Response) -> bytes:
-    data = bytearray()
-    for block in response.iter_content(1 << 16):
-        data += block
-        if len(data) > LARGEST_REPLY:
-            raise AdapterError(f"the worker's answer is larger than {LARGEST_REPLY >> 20} MiB")
-    return bytes(data)
-
-
-def _connect(url: str, concurrency: int) -> Session:
-    import requests
-    from requests.adapters import HTTPAdapter
-
-    make_room(concurrency)
-    session = requests.Session()
-    # The environment's proxies and certificates are looked up once: for each request it takes as long as all the rest.
-    around = session.merge_environment_settings(url, {}, None, None, None)
-    session.proxies.update(around["proxies"])
-    session.verify = around["verify"]
-    session.trust_env = False  # a login in ~/.netrc must not take the token's place, either
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=concurrency))
-    return session

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from helios_pipe.adapters.lines import BrokenLineError, EndlessReplyError
 from helios_pipe.errors import AdapterError, ThrottledError, TransientAdapterError
 from helios_pipe.ports import FailureClass, WorkerResult
 
@@ -36,15 +37,17 @@ _TAIL_CHARACTERS = 4000
 
 @contextmanager
 def translated(function: str) -> Iterator[None]:
-    """Raise what the SDK raises inside as AdapterError or one of its kinds."""
+    """Raise what the SDK or a connection raises inside as AdapterError or one of its kinds."""
     from botocore import exceptions as boto
 
     try:
         yield
     except boto.ClientError as error:
         raise _from_answer(function, error) from error
-    except (boto.HTTPClientError, boto.ConnectionError, boto.IncompleteReadError) as error:
+    except (BrokenLineError, boto.HTTPClientError, boto.ConnectionError) as error:
         raise TransientAdapterError(f"Lambda {function}: the connection broke: {error}") from error
+    except EndlessReplyError as error:
+        raise AdapterError(f"Lambda {function}: the answer is larger than any function's") from error
     except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError) as error:
         raise AdapterError(f"Lambda {function}: no AWS credentials: {error}", hint=_SIGN_IN) from error
     except (boto.SSOError, boto.UnauthorizedSSOTokenError, boto.TokenRetrievalError) as error:

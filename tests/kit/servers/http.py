@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -88,15 +89,17 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(service: HttpService) -> Iterator[None]:
-    """`service` on a free port of the loopback; its `url` says where."""
+def serving(service: HttpService, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    """`service` on a free port of the loopback, behind TLS where that is given; its `url` says where."""
 
     class Handler(_Handler):
         pass
 
     Handler.service = service
     server = _Server((HOST, 0), Handler)
-    service.url = f"http://{HOST}:{server.server_port}"
+    service.url = f"{'https' if tls else 'http'}://{HOST}:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
