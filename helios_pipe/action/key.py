@@ -70,7 +70,8 @@ def node_record(
     if frames is not None:
         text += f',"frames":{frames}'
     if extra.entries:
-        text += f',"inputs":{{{",".join([f"{quoted(e.path)}:{quoted(content_mark(e))}" for e in extra.entries])}}}'
+        marked = [f'{quoted(path)}:"{digest}{"+x" if x else ""}"' for path, digest, _, x in extra.entries]
+        text += f',"inputs":{{{",".join(marked)}}}'
     data = f'{text},"kind":"{kind}","recipe":"{recipe}","version":{KEY_VERSION}}}'.encode("utf-8", "surrogateescape")
     return Record(digest_bytes(data), data)
 

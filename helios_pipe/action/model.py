@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from operator import itemgetter
+from typing import Literal, NamedTuple
 
 from helios_pipe.digest import Digest, canonical, digest_bytes
 
 ActionKind = Literal["chunk", "stitch", "command"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file of a tree: its logical path (relative, with `/`), content, size in bytes, and whether it may be executed."""
 
     path: str
@@ -31,7 +31,10 @@ class Tree:
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Tree:
         """The tree of `entries` in any order; a path given twice with the same content counts once."""
-        return cls(tuple(sorted(set(entries), key=lambda entry: entry.path)))
+        found = list(entries)
+        if len({entry.path for entry in found}) < len(found):
+            found = list(set(found))
+        return cls(tuple(sorted(found, key=itemgetter(0))))
 
     @cached_property
     def data(self) -> bytes:

@@ -12,6 +12,7 @@ from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import StoreError
 
 _EXECUTABLE = {0o644: False, 0o755: True}
+_ODD_PARTS = frozenset(("", ".", ".."))
 
 
 def read_tree(data: bytes) -> Tree:
@@ -49,9 +50,8 @@ def check_paths(paths: Iterable[str]) -> None:
         if folded in seen and seen[folded] != path:
             raise StoreError(f"{path!r} and {seen[folded]!r} are one file where names ignore case")
         seen[folded] = path
-        while (cut := folded.rfind("/")) > 0:
-            folded = folded[:cut]
-            folders.setdefault(folded, path)
+        while (cut := folded.rfind("/")) > 0 and (folded := folded[:cut]) not in folders:
+            folders[folded] = path
     for folded, inside in folders.items():
         if folded in seen:
             raise StoreError(f"{seen[folded]!r} is a file and also the folder of {inside!r}")
@@ -59,11 +59,13 @@ def check_paths(paths: Iterable[str]) -> None:
 
 def fold(path: str) -> str:
     """What a file system that ignores case and Unicode forms takes `path` for."""
+    if path.isascii():
+        return path.lower()
     return normalize("NFC", normalize("NFC", path).casefold())
 
 
 def _check_path(path: str) -> None:
     if not path or "\0" in path or path.startswith("/"):
         raise StoreError(f"{path!r} is not a relative path")
-    if any(part in ("", ".", "..") for part in path.split("/")):
+    if not _ODD_PARTS.isdisjoint(path.split("/")):
         raise StoreError(f"{path!r} has an empty part, `.` or `..` in it")

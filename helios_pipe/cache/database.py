@@ -21,7 +21,7 @@ _PAGE = 4096
 DAMAGED = "Move that file away: the blobs stay, and what it knew of them is made again. Or give another folder with --cache-dir."
 _LOG_PAGES = 8000
 """How long SQLite's log gets before it is written into the database, which waits for the disk: 32 MB at most."""
-_SCHEMA = 3
+_SCHEMA = 4
 """Counted up when a table is added: older programs go on working with what they know."""
 
 _TABLES = """
@@ -62,6 +62,10 @@ CREATE TABLE IF NOT EXISTS changes (
   id INTEGER PRIMARY KEY, job TEXT NOT NULL, run INTEGER, time REAL NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS changes_job ON changes (job, id);
+CREATE TABLE IF NOT EXISTS memos (
+  job TEXT NOT NULL, name TEXT NOT NULL, mark TEXT NOT NULL, generation TEXT NOT NULL, data BLOB NOT NULL,
+  PRIMARY KEY (job, name)
+);
 CREATE TABLE IF NOT EXISTS live (run INTEGER PRIMARY KEY, time REAL NOT NULL, state TEXT NOT NULL);
 """
 

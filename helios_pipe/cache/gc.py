@@ -129,6 +129,8 @@ class Collector:
         if going:
             new_generation(self._database.folder)
         with self._database.transaction() as connection:
+            if going:  # none holds any more
+                connection.execute("DELETE FROM memos")
             keys = [(result.key,) for result in going]
             connection.executemany("DELETE FROM results WHERE key = ?", keys)
             connection.executemany("DELETE FROM preimages WHERE key = ? AND key NOT IN (SELECT key FROM last)", keys)

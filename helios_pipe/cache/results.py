@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +11,7 @@ from helios_pipe.cache.backlog import Writes
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.generation import new_generation
+from helios_pipe.cache.memos import Known
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StoreError
 
@@ -129,6 +131,19 @@ class Results:
         if mark != (row.size, row.mtime_ns, row.inode) and not self._bytes_right(row.digest):
             return False
         return not row.folder or self._blobs.members_present(row.digest)
+
+    def still_there(self, known: Sequence[Known]) -> list[bool]:
+        """Of each result whether it is a hit by its blob's mark. One that is not may still be one by its bytes."""
+        look, path_of, members = os.stat, self._blobs.path, self._blobs.members_present
+        found: list[bool] = []
+        for _, digest, folder, size, mtime_ns, inode in known:
+            try:
+                seen = look(path_of(digest))
+                same = seen.st_mtime_ns == mtime_ns and seen.st_ino == inode and seen.st_size == size
+                found.append(same and (not folder or members(digest)))
+            except OSError:
+                found.append(False)
+        return found
 
     def sound(self, digest: Digest, *, folder: bool) -> bool:
         """Whether a blob's bytes are right, read in full; a tree's files too. What is damaged is removed."""

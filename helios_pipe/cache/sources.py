@@ -9,6 +9,7 @@ from stat import S_ISREG
 from typing import NamedTuple
 
 from helios_pipe.cache.database import Database
+from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import StaleInputError
 
@@ -17,6 +18,8 @@ RACY_NS = 20_000_000
 COARSE_RACY_NS = 2_000_000_000
 """The same for file systems that keep whole seconds."""
 _INLINE_SIZE = 256 << 10
+_JUST_NOW_S = 1.0
+"""How long a look that was taken when the process began stands for one of this run's own."""
 
 
 class Source(NamedTuple):
@@ -52,7 +55,11 @@ class Source(NamedTuple):
 class Sources:
     """Digests of source files for one run: each file is looked at once. Remembers them across runs in the database."""
 
-    def __init__(self, database: Database, root: str) -> None:
+    def __init__(self, database: Database, root: str, unchanged: Sequence[Signature] = ()) -> None:
+        """`unchanged` were looked at just now, and are as they say."""
+        self._looked = {seen[0]: seen for seen in unchanged}
+        self._until = time.monotonic() + _JUST_NOW_S
+        self._told: dict[str, Source] = {}
         self._database = database
         self._root = root
         self._seen: dict[str, Source] = {}
@@ -67,6 +74,10 @@ class Sources:
         if new:
             self._look_at(new)
         return [self._seen[path] for path in wanted]
+
+    def tell(self, sources: Iterable[Source]) -> None:
+        """Sources as they were found, provably, at another time: who looks at one that looks the same knows it."""
+        self._told.update((source.path, source) for source in sources)
 
     def look_again(self) -> bool:
         """Hash those again that could have changed unseen. True where all are as they were, and now provably so."""
@@ -91,6 +102,7 @@ class Sources:
                 connection.executemany("INSERT OR REPLACE INTO sources VALUES (?,?,?,?,?,?)", rows)
 
     def _look_at(self, paths: list[str]) -> None:
+        paths = self._unfamiliar(paths)
         known = self._load(len(paths))
         stale: list[tuple[int, str]] = []
         for path in paths:
@@ -108,6 +120,20 @@ class Sources:
         for source in _hash_many(stale):
             self._seen[source.path] = source
             self._fresh.append(source)
+
+    def _unfamiliar(self, paths: list[str]) -> list[str]:
+        """Those that look otherwise than we were told, and those that nothing was told of."""
+        if not self._told:
+            return paths
+        looked = self._looked if time.monotonic() < self._until else {}
+        unknown: list[str] = []
+        for path in paths:
+            told = self._told.get(path)
+            if told is not None and (looked.get(path) or signature(path)) == (path, *told[2:6]):
+                self._seen[path] = told
+            else:
+                unknown.append(path)
+        return unknown
 
     def _load(self, wanted: int) -> dict[str, tuple[int, int, int, int, str]] | None:
         """Everything remembered below the root, in one query; None where single look-ups are cheaper."""

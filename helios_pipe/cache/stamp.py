@@ -30,20 +30,22 @@ def signature(path: str) -> Signature | None:
     return path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
-def find(folders: Iterable[str], request: Request, product: str) -> object | None:
-    """The note that `write` kept with this request, where everything it named is as it was; else None."""
+def find(folders: Iterable[str], request: Request, product: str) -> tuple[object | None, list[Signature]]:
+    """The note that `write` kept with this request, where everything it named is as it was; else None, and what of it is as it
+    was nevertheless."""
     name = _name(request)
     for folder in folders:
         try:
             with open(f"{folder}/stamps/{name}", "rb") as file:
-                found = _read(file.read())
+                found = unseal(file.read())
         except (OSError, ValueError, EOFError, TypeError):
             continue
         if isinstance(found, tuple) and len(found) == 5 and found[:2] == ((FORMAT, product), request):
             _, _, present, absent, note = found
-            if _unchanged(present) and not any(map(os.path.lexists, absent)):
-                return note  # type: ignore[no-any-return]
-    return None
+            unchanged = _unchanged(present)
+            whole = len(unchanged) == len(present) and not any(map(os.path.lexists, absent))
+            return note if whole else None, unchanged
+    return None, []
 
 
 def write(
@@ -56,8 +58,7 @@ def write(
     try:
         os.makedirs(place, exist_ok=True)
         with open(temp, "wb") as file:
-            data = marshal.dumps(((FORMAT, product), request, list(present), list(absent), note))
-            file.write(zlib.crc32(data).to_bytes(4, "big") + data)
+            file.write(seal(((FORMAT, product), request, list(present), list(absent), note)))
         os.replace(temp, f"{place}/{_name(request)}")
         names = os.listdir(place)
         if len(names) > _KEPT:
@@ -68,26 +69,34 @@ def write(
         return
 
 
-def _unchanged(signatures: list[Signature]) -> bool:
-    look = os.stat
-    try:
-        for path, size, mtime_ns, ctime_ns, inode in signatures:
+def _unchanged(signatures: list[Signature]) -> list[Signature]:
+    """Those that hold."""
+    look, found = os.stat, []
+    for seen in signatures:
+        path, size, mtime_ns, ctime_ns, inode = seen
+        try:
             stat = look(path)
-            if (
-                stat.st_mtime_ns != mtime_ns
-                or stat.st_size != size
-                or stat.st_ctime_ns != ctime_ns
-                or stat.st_ino != inode
-            ):
-                return False
-    except OSError:
-        return False
-    return True
+        except OSError:
+            continue
+        if (
+            stat.st_mtime_ns == mtime_ns
+            and stat.st_size == size
+            and stat.st_ctime_ns == ctime_ns
+            and stat.st_ino == inode
+        ):
+            found.append(seen)
+    return found
 
 
-def _read(data: bytes) -> object:
-    """What was written. None where a bit of it is not: the loader trusts what it is given."""
-    if zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
+def seal(value: Any) -> bytes:
+    """Plain values as bytes that show it when one of them is another."""
+    data = marshal.dumps(value)
+    return zlib.crc32(data).to_bytes(4, "big") + data
+
+
+def unseal(data: bytes) -> object:
+    """What was sealed. None where a bit of it is not: the loader trusts what it is given."""
+    if len(data) <= 4 or zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
         return None
     return marshal.loads(data[4:])  # noqa: S302 - our own file; no other format loads as fast
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
+from helios_pipe.cache.stamp import Signature
 from helios_pipe.errors import HeliosPipeError
 from helios_pipe.version import __version__
 
@@ -70,10 +72,10 @@ def app() -> None:
     """Make for frames: render only the chunks that changed, anywhere, and join them without a seam."""
 
 
-def call(argv: list[str]) -> int:
-    """Run one command; returns the exit code."""
+def call(argv: list[str], unchanged: Sequence[Signature] | None = None) -> int:
+    """Run one command; returns the exit code. `unchanged` were looked at just now, for `run`."""
     try:
-        code = app.main(argv, prog_name="helios-pipe", standalone_mode=False)
+        code = app.main(argv, prog_name="helios-pipe", standalone_mode=False, obj=unchanged)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:

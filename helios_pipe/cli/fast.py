@@ -18,15 +18,16 @@ def request_of(argv: list[str]) -> stamp.Request:
     return tuple(argv), os.getcwd(), tuple((name, variables[name]) for name in _MATTER if name in variables)
 
 
-def answer(argv: list[str]) -> int | None:
-    """Print that all is up to date and return the exit code; None where that is not certain."""
+def answer(argv: list[str]) -> tuple[int | None, list[stamp.Signature]]:
+    """Print that all is up to date and return the exit code; None where that is not certain, and what was found as it was
+    when the same was asked last: it need not be looked at again at once."""
     try:
         request = request_of(argv)
     except OSError:  # the folder we are in is gone
-        return None
-    note = stamp.find(_cache_folders(argv), request, __version__)
+        return None, []
+    note, unchanged = stamp.find(_cache_folders(argv), request, __version__)
     if not isinstance(note, dict):
-        return None
+        return None, unchanged
     if note["style"] == "json":
         import json
         from datetime import UTC, datetime
@@ -35,7 +36,7 @@ def answer(argv: list[str]) -> int | None:
         print(json.dumps({"event": "summary", "time": now, **note["summary"]}, ensure_ascii=False))  # noqa: T201
     elif note["style"] == "text":
         sys.stdout.write(note["text"])
-    return 0
+    return 0, unchanged
 
 
 def _cache_folders(argv: list[str]) -> list[str]:

@@ -21,15 +21,17 @@ def main() -> int:
 
         print(f"helios-pipe {__version__}")  # noqa: T201
         return 0
+    unchanged = None
     if argv[:1] == ["run"]:
         from helios_pipe.cli.fast import answer
 
-        if (code := answer(argv)) is not None:
+        code, unchanged = answer(argv)
+        if code is not None:
             return code
     gc.set_threshold(_YOUNG, 20, 100)
     from helios_pipe.cli.app import call
 
-    return call(argv)
+    return call(argv, unchanged)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from helios_pipe.cache.stamp import Signature
 from helios_pipe.cli.options import choice_options, cost_option, deadline_option, make_request
 
 
@@ -22,7 +24,10 @@ from helios_pipe.cli.options import choice_options, cost_option, deadline_option
 @click.option("-d", "--detach", is_flag=True, help="Go on in the background; say the job's id.")
 @click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is found, and why the rest must be made.")
+@click.pass_obj
 def command(
+    unchanged: Sequence[Signature] | None,
+    /,
     manifest: Path,
     as_json: bool,
     dry_run: bool,
@@ -46,4 +51,6 @@ def command(
         return run_detached(request, as_json=as_json)
     from helios_pipe.cli.running import tell_machines, tell_people
 
-    return tell_machines(request) if as_json else tell_people(request, quiet=quiet, verbose=verbose)
+    if as_json:
+        return tell_machines(request, unchanged=unchanged or ())
+    return tell_people(request, quiet=quiet, verbose=verbose, unchanged=unchanged or ())

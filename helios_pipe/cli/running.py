@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from helios_pipe.errors import HeliosPipeError
 from helios_pipe.report import texts
 
 if TYPE_CHECKING:
+    from helios_pipe.cache.stamp import Signature
     from helios_pipe.engine.options import Summary
     from helios_pipe.events import Event, Listener
     from helios_pipe.pipeline.request import Request
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 _DETACHED = "detached"
 
 
-def tell_machines(request: Request, on_event: Callable[[Event], None] | None = None) -> int:
-    """Run it, telling JSON lines on stdout (and `on_event`, before that). Returns the exit code."""
+def tell_machines(
+    request: Request, on_event: Callable[[Event], None] | None = None, unchanged: Sequence[Signature] = ()
+) -> int:
+    """Run it, telling JSON lines on stdout (and `on_event`, before that). Returns the exit code. `unchanged` were looked at
+    just now, and are as they say."""
     from helios_pipe.report.jsonl import JsonLines
 
     lines = JsonLines(sys.stdout)
@@ -40,7 +44,7 @@ def tell_machines(request: Request, on_event: Callable[[Event], None] | None = N
         tell({"event": "waiting", "reason": text})
 
     try:
-        summary, fields = _run(request, tell, "json" if on_event is None else _DETACHED, on_wait)
+        summary, fields = _run(request, tell, "json" if on_event is None else _DETACHED, on_wait, unchanged)
     except HeliosPipeError as error:
         click.echo(f"error: {error}", err=True)
         tell({"event": "error", "message": error.message, "hint": error.hint, "exit_code": error.exit_code})
@@ -73,11 +77,14 @@ def tell_wrong_call(message: str, exit_code: int) -> None:
     tell({"event": "summary", **_nothing(message)})
 
 
-def tell_people(request: Request, *, quiet: bool = False, verbose: bool = False) -> int:
-    """Run it, telling what happens on stderr and what came of it on stdout. Returns the exit code."""
+def tell_people(
+    request: Request, *, quiet: bool = False, verbose: bool = False, unchanged: Sequence[Signature] = ()
+) -> int:
+    """Run it, telling what happens on stderr and what came of it on stdout. Returns the exit code. `unchanged` were looked at
+    just now, and are as they say."""
     listener = _listener(quiet=quiet, verbose=verbose)
     try:
-        summary, fields = _run(request, listener, "quiet" if quiet else "text", _say_waiting)
+        summary, fields = _run(request, listener, "quiet" if quiet else "text", _say_waiting, unchanged)
     finally:
         if listener is not None:
             listener.close()
@@ -105,7 +112,11 @@ def _say_waiting(text: str) -> None:
 
 
 def _run(
-    request: Request, listener: Listener | None, style: str, on_wait: Callable[[str], None]
+    request: Request,
+    listener: Listener | None,
+    style: str,
+    on_wait: Callable[[str], None],
+    unchanged: Sequence[Signature],
 ) -> tuple[Summary, dict[str, object]]:
     from helios_pipe.pipeline.run import Hooks, run
     from helios_pipe.pipeline.session import Session, open_manifest
@@ -115,7 +126,7 @@ def _run(
     opened = open_manifest(request)
     for warning in opened.manifest.warnings if style != "quiet" else ():
         click.echo(f"warning: {warning}", err=True)
-    session = Session(request, opened)
+    session = Session(request, opened, unchanged)
     try:
         summary = run(session, listener, on_wait, Hooks(ours=True))
         fields = _fields(session.job_id, summary)

@@ -131,15 +131,25 @@ class Inputs:
             if seen is None or is_racy(max(seen[2], seen[3]), began_ns) or self.folders.setdefault(path, seen) != seen:
                 self.provable = False
 
-    def each(self, asked: Sequence[Sequence[str]], job: Job) -> list[InputSet]:
-        """The files for each chunk's list of patterns. Where all are plain paths, they are looked at together."""
-        if all(is_plain(pattern) for patterns in asked for pattern in patterns):
+    def each(self, asked: Sequence[tuple[int, Sequence[str]]], job: Job) -> list[InputSet]:
+        """The files for each chunk's list of patterns, which comes with its index. Where all are plain paths, they are looked
+        at together."""
+        if all(is_plain(pattern) for _, patterns in asked for pattern in patterns):
             try:
-                sources = iter(self.sources.look([self._root + path for patterns in asked for path in patterns]))
-                return [self._plain_set(patterns, list(islice(sources, len(patterns)))) for patterns in asked]
+                sources = iter(self.sources.look([self._root + path for _, patterns in asked for path in patterns]))
+                return [self._plain_set(patterns, list(islice(sources, len(patterns)))) for _, patterns in asked]
             except StaleInputError:
                 pass  # one is a folder, or not there: one by one, to say which and for whom
-        return [self.files(patterns, job, chunk_inputs_place(job, index)) for index, patterns in enumerate(asked)]
+        return [self.files(patterns, job, chunk_inputs_place(job, index)) for index, patterns in asked]
+
+    @property
+    def root(self) -> str:
+        """The project's folder."""
+        return self._root
+
+    def sources_at(self, paths: Sequence[str]) -> list[Source]:
+        """The files at these paths of the project. Raises StaleInputError where one is no file that can be read."""
+        return self.sources.look([self._root + path for path in paths])
 
     def _plain_set(self, paths: Sequence[str], sources: list[Source]) -> InputSet:
         entries = [self._entry(path, source) for path, source in zip(paths, sources, strict=True)]
@@ -157,9 +167,12 @@ class Inputs:
             found += self.entries_of(digest, folder, f"{path}/{index:04d}/{output.name}")
         return found
 
-    def entries_of(self, digest: Digest, folder: bool, path: str) -> list[Entry]:
-        """A blob as files of a workspace: one, or a tree's below `path`."""
+    def entries_of(self, digest: Digest, folder: bool, path: str, size: int | None = None) -> list[Entry]:
+        """A blob as files of a workspace: one, or a tree's below `path`. `size` in bytes of a file, where it was just
+        looked at."""
         if folder:
             return [Entry(f"{path}/{e.path}", e.digest, e.size, e.executable) for e in self._blobs.tree(digest).entries]
-        mark = self._blobs.mark(digest)
-        return [Entry(path, digest, mark.size if mark else 0)]
+        if size is None:
+            mark = self._blobs.mark(digest)
+            size = mark.size if mark else 0
+        return [Entry(path, digest, size)]

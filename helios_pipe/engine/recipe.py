@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from helios_pipe.action.key import Record, action_record, family_record, node_record, recipe_record
-from helios_pipe.action.model import Action, Entry, Limits, Output, Part, ToolMark, Tree
+from helios_pipe.action.model import Action, Entry, Limits, Output, ToolMark, Tree
 from helios_pipe.graph.chunking import Span
 from helios_pipe.graph.nodes import JobNodes
 from helios_pipe.manifest.model import Job, Manifest
@@ -156,14 +156,13 @@ def command_action(nodes: JobNodes, common: Common, shared: Tree) -> tuple[Actio
 
 
 def stitch_action(
-    nodes: JobNodes, common: Common, parts: Sequence[Part], entries: Sequence[Entry], frames: int | None
+    nodes: JobNodes, common: Common, paths: Sequence[str], entries: Sequence[Entry], frames: int | None
 ) -> tuple[Action, Recipe]:
-    """The action of a stitch that is a command. Its inputs are `in/<ordinal>/<base name>`, in order."""
+    """The action of a stitch that is a command. What it joins is at `paths` (`stitch_input`), in order."""
     job = nodes.job
     assert job.stitch is not None
     folder = job.stitch.output.endswith("/")
     name = job.stitch.output.rstrip("/").rsplit("/", 1)[-1]
-    paths = [stitch_input(ordinal, part.name) for ordinal, part in enumerate(parts)]
     listed = any("inputs_list" in word.fields for word in job.stitch.command)
     base = job_base(nodes, common, Tree(), "stitch", Output(name, folder, frames))
     base = replace(

@@ -9,6 +9,7 @@ from helios_pipe.action.model import Action, Step
 from helios_pipe.cache.results import Result, Results
 from helios_pipe.engine.cover import Piece, cover
 from helios_pipe.engine.inputs import Inputs, JobOutput
+from helios_pipe.engine.recall import Recall
 from helios_pipe.engine.recipe import (
     Common,
     chunk_recipes,
@@ -34,9 +35,11 @@ class Resolver:
         forced: Callable[[str], bool],
         stitch_version: int,
         encoder: Callable[[], str],
+        recall: Recall,
         elsewhere: Callable[[Sequence[str]], Mapping[str, Result]] | None = None,
     ) -> None:
         """`elsewhere` finds results under keys that the local cache lacks."""
+        self._recall = recall
         self._common = common
         self._inputs = inputs
         self._results = results
@@ -58,24 +61,30 @@ class Resolver:
         recipes = chunk_recipes(nodes, self._common, work.shared.tree)
         for task, recipe in zip(work.chunks, recipes, strict=True):
             task.recipe = recipe
-        self._find_inputs(work)
         for task in work.chunks:
+            task.forced = self._forced(task.name)
+        unknown = self._recall.take(work, [task for task in work.chunks if task.forced])
+        self._find_inputs(work, unknown)
+        for task in unknown:
             assert task.recipe is not None
             task.key = task.recipe.chunk_key(_values(task), _frames(task), task.extra.tree)
-        self._find(work.chunks)
+        self._find(unknown)
         self._cover(work)
 
     def action(self, task: Task) -> Action:
         """The action of a chunk, built when it is asked for: a hundred thousand of them need not be kept."""
         assert task.recipe is not None
+        if task.recalled:
+            task.recalled = False
+            self._find_inputs(task.work, [task])
         return task.recipe.action(task.name, _values(task), _frames(task), task.extra.tree)
 
-    def _find_inputs(self, work: JobWork) -> None:
-        """Look for the inputs that single chunks name, all in one go."""
-        if not any(task.recipe is not None and task.recipe.takes_inputs for task in work.chunks):
+    def _find_inputs(self, work: JobWork, tasks: Sequence[Task]) -> None:
+        """Look for the inputs that these chunks of a job name, all in one go."""
+        if not any(task.recipe is not None and task.recipe.takes_inputs for task in tasks):
             return
-        asked = [task.recipe.extra_patterns(_values(task)) for task in work.chunks if task.recipe is not None]
-        for task, found in zip(work.chunks, self._inputs.each(asked, work.nodes.job), strict=True):
+        asked = [(task.index, task.recipe.extra_patterns(_values(task))) for task in tasks if task.recipe is not None]
+        for task, found in zip(tasks, self._inputs.each(asked, work.nodes.job), strict=True):
             task.extra = found
 
     def note_cutoff(self, found: Sequence[Task], works: Mapping[str, JobWork]) -> None:
@@ -121,7 +130,7 @@ class Resolver:
                 missing[key].reason = "found in the remote cache"
         for task in tasks:
             if not task.forced and (row := found.get(task.key)) is not None:
-                task.state, task.digest, task.folder = State.CACHED, row.digest, row.folder
+                task.state, task.digest, task.folder, task.found = State.CACHED, row.digest, row.folder, row
             elif (first := self._makers.setdefault(task.key, task)) is not task:
                 task.state, task.twin, task.reason = State.WAITING, first, f"the same as {first.name}"
 

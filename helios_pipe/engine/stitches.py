@@ -9,7 +9,7 @@ from helios_pipe.action.model import Entry, Join, Output, Part, Step, Tree
 from helios_pipe.digest import Digest
 from helios_pipe.engine.inputs import Inputs, InputSet, JobOutput
 from helios_pipe.engine.recipe import Common, stitch_action, stitch_input
-from helios_pipe.engine.work import JobWork, part_of
+from helios_pipe.engine.work import JobWork, blob_of, part_of
 from helios_pipe.errors import UsageError
 from helios_pipe.manifest.model import Job, JobInput, Stitch
 
@@ -30,22 +30,31 @@ class Stitches:
         """The stitch of a job whose pieces are all there."""
         job, stitch = work.nodes.job, work.nodes.job.stitch
         assert stitch is not None
+        if stitch.method == "command":
+            return self._command(work, stitch, outputs)
         parts = [part_of(piece, work) for piece in work.plan_pieces]
         for source in stitch.sources:
             parts += _parts_of(source, outputs[source])
-        if stitch.method == "command":
-            entries: list[Entry] = []
-            for ordinal, part in enumerate(parts):
-                entries += self._inputs.entries_of(part.digest, part.folder, stitch_input(ordinal, part.name))
-            own = self._inputs.files(stitch.inputs, job, (*job.where, "stitch", "inputs"))
-            entries += own.tree.entries
-            self._guard(work, own)
-            action, recipe = stitch_action(work.nodes, self._common, parts, entries, None)
-            return action, recipe.key(action)
         output, audio = _output(stitch, parts), self._audio(work, stitch, outputs)
         settings = self._settings(job, stitch)
         join = Join(f"{job.name}/stitch", stitch.method, tuple(parts), output, settings, audio)
         return join, join_record(join, self._stitch_version)
+
+    def _command(self, work: JobWork, stitch: Stitch, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record]:
+        """The same where it is a command, which may be given very many files: no parts are made of them."""
+        job = work.nodes.job
+        pieces = [blob_of(piece, work) for piece in work.plan_pieces]
+        for source in stitch.sources:
+            pieces += [(part.digest, part.folder, part.name, None) for part in _parts_of(source, outputs[source])]
+        paths = [stitch_input(ordinal, name) for ordinal, (_, _, name, _) in enumerate(pieces)]
+        entries: list[Entry] = []
+        for path, (digest, folder, _, size) in zip(paths, pieces, strict=True):
+            entries += self._inputs.entries_of(digest, folder, path, size)
+        own = self._inputs.files(stitch.inputs, job, (*job.where, "stitch", "inputs"))
+        entries += own.tree.entries
+        self._guard(work, own)
+        action, recipe = stitch_action(work.nodes, self._common, paths, entries, None)
+        return action, recipe.key(action)
 
     def _guard(self, work: JobWork, own: InputSet) -> None:
         """Have the stitch's own files looked at again when it is done."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from helios_pipe.action.model import Action, Limits, Part, Step
+from helios_pipe.cache.memos import Known
 from helios_pipe.cache.results import Result
 from helios_pipe.digest import Digest
 from helios_pipe.engine.inputs import EMPTY, InputSet, JobOutput
@@ -46,6 +47,10 @@ class Task:
     reason: str = ""
     digest: Digest | None = None
     folder: bool = False
+    found: Result | Known | None = None
+    """What the cache had for it when the run began."""
+    recalled: bool = False
+    """Whether that is known from the last run, and its own inputs (`extra`) have not been gathered."""
     extra: InputSet = EMPTY
     step: Step | None = None
     preimage: bytes = b""
@@ -112,6 +117,18 @@ def make_works(jobs: Sequence[JobNodes]) -> list[JobWork]:
             work.final = Task(nodes.final, "stitch" if nodes.has_stitch else "command", work)
         works.append(work)
     return works
+
+
+def blob_of(piece: Task | Result, work: JobWork) -> tuple[Digest, bool, str, int | None]:
+    """What a piece of a job's join left: its content, whether that is a folder, its name's last component, and its size in
+    bytes where this run has looked at it."""
+    recipe = work.chunks[0].recipe if isinstance(piece, Result) else piece.recipe
+    assert recipe is not None
+    assert piece.digest is not None
+    name = recipe.base.output.name.rsplit("/", 1)[-1]
+    found = piece if isinstance(piece, Result) else piece.found
+    size = found.size if found is not None and found.digest == piece.digest else None
+    return piece.digest, piece.folder, name, size
 
 
 def part_of(piece: Task | Result, work: JobWork) -> Part:

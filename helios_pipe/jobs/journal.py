@@ -211,6 +211,7 @@ class Journal:
                 connection.execute(f"DELETE FROM {table} WHERE run IN (SELECT id FROM runs WHERE job=?)", (job,))  # noqa: S608
             connection.execute("DELETE FROM changes WHERE job=?", (job,))
             connection.execute("DELETE FROM last WHERE job=?", (job,))
+            connection.execute("DELETE FROM memos WHERE job=?", (job,))
             return connection.execute("DELETE FROM runs WHERE job=?", (job,)).rowcount
 
     def _change(self, job: str, run: int | None, state: str, detail: str, now: float) -> int:

@@ -136,6 +136,7 @@ class _Run:
         with self._recorded(failed) as record, self.steering.signals():
             record.append(loop.run())
             self._push()
+            self._remember()
         return record[0]
 
     def _begin(self, total: int) -> Entry:
@@ -150,6 +151,13 @@ class _Run:
         if self.session.shared is not None and self.session.manifest.cache.push:
             made = [task.key for work in self.session.works for task in work.tasks() if task.state is State.DONE]
             self.session.shared.push(list(self.session.results.find(made).values()))
+
+    def _remember(self) -> None:
+        """Make the next run quicker. What cannot be written is not missed."""
+        with suppress(StoreError):
+            self.session.results.flush()
+            for work in self.session.works:
+                self.session.recall.keep(work)
 
     @contextmanager
     def _recorded(self, failed: Callable[[HeliosPipeError], Summary]) -> Iterator[list[Summary]]:

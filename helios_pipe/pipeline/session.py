@@ -13,6 +13,7 @@ from helios_pipe import settings
 from helios_pipe.cache.backlog import open_database
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.memory import Memory
+from helios_pipe.cache.memos import Memos
 from helios_pipe.cache.placing import Placer
 from helios_pipe.cache.results import Result, Results
 from helios_pipe.cache.shapes import Shapes
@@ -21,6 +22,7 @@ from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.engine.inputs import Inputs
 from helios_pipe.engine.plan import PlannedNode, plan
 from helios_pipe.engine.reasons import Reasons
+from helios_pipe.engine.recall import Recall
 from helios_pipe.engine.recipe import Common
 from helios_pipe.engine.resolve import Resolver, forced_by
 from helios_pipe.engine.work import JobWork, Task, make_works
@@ -34,6 +36,7 @@ from helios_pipe.pipeline.checking import check_inputs
 from helios_pipe.pipeline.request import Request
 from helios_pipe.pipeline.tools import Tools
 from helios_pipe.stitch.model import STITCH_VERSION
+from helios_pipe.version import __version__
 from helios_pipe.worker.environment import tool_path
 
 if TYPE_CHECKING:
@@ -103,7 +106,8 @@ def _nearest(name: str, known: list[str]) -> str:
 class Session:
     """A manifest opened with its cache. For one thread; close it when done."""
 
-    def __init__(self, request: Request, opened: Opened) -> None:
+    def __init__(self, request: Request, opened: Opened, unchanged: Sequence[Signature] = ()) -> None:
+        """`unchanged` were looked at just now, and are as they say."""
         self.request = request
         self.manifest, self.graph, self.job_id = opened.manifest, opened.graph, opened.job_id
         self.root = opened.manifest.root
@@ -114,7 +118,7 @@ class Session:
         self.blobs = Blobs(self.cache, durable=request.durable)
         self.results = Results(self.database, self.blobs)
         self.memory = Memory(self.database)
-        self.sources = Sources(self.database, str(self.root))
+        self.sources = Sources(self.database, str(self.root), unchanged)
         self.inputs = Inputs(self.manifest, self.sources, self.blobs)
         self.path = tool_path(settings.environment().get("PATH", os.defpath), self.cache / "bin")
         self.fetches = False
@@ -133,7 +137,14 @@ class Session:
         common = Common.of(self.manifest, self.tools.marks(self.manifest.tools))
         asked, made = forced_by(self.request.force, self.request.force_nodes), self.request.made
         forced = (lambda name: name not in made and asked(name)) if made else asked
-        return Resolver(common, self.inputs, self.results, forced, STITCH_VERSION, self._encoder, self._elsewhere())
+        return Resolver(
+            common, self.inputs, self.results, forced, STITCH_VERSION, self._encoder, self.recall, self._elsewhere()
+        )
+
+    @cached_property
+    def recall(self) -> Recall:
+        """What is known from the last run of this job."""
+        return Recall(Memos(self.database, self.job_id), self.inputs, self.results, __version__)
 
     @cached_property
     def shared(self) -> SharedCache | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from helios_pipe.action.model import Entry, Part, Tree
 from helios_pipe.digest import Digest
@@ -71,7 +70,7 @@ def _counted_on(part: Part, entry: Entry, least: int) -> Entry:
     number = frame_number(entry.path)
     if number is None:
         return entry
-    return replace(entry, path=renumbered(entry.path, (part.start or 0) + (number - least) * part.step))
+    return entry._replace(path=renumbered(entry.path, (part.start or 0) + (number - least) * part.step))
 
 
 def _no_holes(parts: Sequence[tuple[Part, Tree | None]], found: Mapping[str, tuple[str, Entry]]) -> None:

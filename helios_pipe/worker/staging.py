@@ -93,7 +93,7 @@ class Stage:
         more = tuple(folder for folder in parents(paths) if fold(folder) not in self._inner)
         if output in paths[:-1]:
             raise StoreError(f"{output!r} is an input and the output")
-        for path in paths:
+        for path in paths if self._files else ():
             taken = self._files.get(fold(path))
             if taken is not None or fold(path) in self._inner:
                 raise StoreError(f"{path!r} has the place of the input {taken.path if taken else path + '/…'!r}")

@@ -17,6 +17,7 @@ import os
 import time
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from helios_pipe.action.model import Entry
 from helios_pipe.digest import digest_file
@@ -143,8 +144,8 @@ class Standing:
         return found
 
     def _untouched(self) -> bool:
-        folders = all(_look(f"{self._inner}/{folder}") == seen for folder, seen in self._folders.items())
-        return folders and all(_look(f"{self._inner}/{path}") == kept[2] for path, kept in self._files.items())
+        folders = _looks(self._inner, self._folders) == list(self._folders.values())
+        return folders and _looks(self._inner, self._files) == [seen for _, _, seen in self._files.values()]
 
 
 def _read_index(path: str) -> tuple[dict[str, _File], dict[str, Look]]:
@@ -168,6 +169,17 @@ def _write_index(path: str, files: dict[str, _File], folders: dict[str, Look]) -
 
 def _same(entry: Entry | None, kept: _File) -> bool:
     return entry is not None and (entry.digest, entry.executable) == kept[:2]
+
+
+def _looks(inner: str, paths: Iterable[str]) -> list[Look]:
+    """How these look, below `inner`: from there, so that the way to it is gone once and not ten thousand times. Raises
+    OSError."""
+    way = os.open(inner, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = map(partial(os.stat, dir_fd=way, follow_symlinks=False), (path or "." for path in paths))
+        return [(s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_mode) for s in found]
+    finally:
+        os.close(way)
 
 
 def _look(path: str) -> Look:

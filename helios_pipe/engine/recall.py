@@ -1,0 +1,140 @@
+"""Chunks known from the last time that all of a job's were there: those whose inputs hold what they held then have the key and
+the result that they had then. Decides nothing for the others; changes nothing but the memo.
+
+A key is made of the recipe, the command, the frames and the contents of the chunk's own inputs. All but the last is the
+same for the whole job and stands in the memo's mark; so where the mark is the same and an input holds the same bytes, the
+key is the same, and need not be spelled and hashed to know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from helios_pipe.action.key import KEY_VERSION, record
+from helios_pipe.cache.memos import Known, Memo, Memos
+from helios_pipe.cache.results import Results
+from helios_pipe.cache.sources import Source
+from helios_pipe.engine.inputs import Inputs, is_plain
+from helios_pipe.engine.recipe import Recipe, chunk_values
+from helios_pipe.engine.work import GOOD, JobWork, State, Task
+from helios_pipe.errors import StaleInputError
+
+FEWEST = 64
+"""From this many chunks on: fewer are looked up in no time."""
+_NEWS = 32
+"""A memo that misses fewer than one chunk in so many is good enough: to look those up takes less time than to write it anew."""
+
+
+class Recall:
+    """The memos of one run. Where one cannot be used, for whatever reason, chunks are looked up one by one."""
+
+    def __init__(self, memos: Memos, inputs: Inputs, results: Results, version: str) -> None:
+        self._memos = memos
+        self._inputs = inputs
+        self._results = results
+        self._version = version
+        self._no_news: set[str] = set()
+
+    def take(self, work: JobWork, unwanted: Sequence[Task]) -> list[Task]:
+        """Give the chunks that are known, and none of `unwanted`, their keys and results. Returns the others, in order."""
+        memo = self._find(work)
+        off = None if memo is None else self._changed(memo, len(work.chunks))
+        if memo is None or off is None:
+            return work.chunks
+        off.update(task.index for task in unwanted)
+        chosen = [task for task in work.chunks if task.index not in off] if off else work.chunks
+        there = self._results.still_there([memo.known[task.index] for task in chosen])
+        for task, usable in zip(chosen, there, strict=True):
+            if usable:
+                _recall(task, memo.known[task.index])
+        others = [task for task in work.chunks if not task.recalled]
+        if len(others) * _NEWS <= len(work.chunks):
+            self._no_news.add(work.name)
+        return others
+
+    def _find(self, work: JobWork) -> Memo | None:
+        if (recipe := _recipe(work)) is None:
+            return None
+        memo = self._memos.find(work.name, self._mark(work, recipe))
+        return memo if memo is not None and len(memo.known) == len(work.chunks) else None
+
+    def _changed(self, memo: Memo, count: int) -> set[int] | None:
+        """Which of so many chunks have other inputs than they had; None where one cannot be read, which is told when it is
+        looked up."""
+        then, each = memo.sources, len(memo.sources) // count
+        self._inputs.sources.tell(then)
+        try:
+            now = self._inputs.sources.look([source.path for source in then])
+        except StaleInputError:
+            return None
+        return {
+            at // each
+            for at, (new, old) in enumerate(zip(now, then, strict=True))
+            if new is not old and (new.digest, new.executable) != (old.digest, old.executable)
+        }
+
+    def _mark(self, work: JobWork, recipe: Recipe) -> str:
+        """All that decides on the keys of the job's chunks, but for what their own inputs hold, and on what the memo says."""
+        job = work.nodes.job
+        assert job.chunk is not None
+        return record(
+            {
+                "version": [self._version, KEY_VERSION],
+                "root": self._inputs.root,
+                "recipe": recipe.record.digest,
+                "command": [str(word) for word in job.chunk.command],
+                "inputs": [str(pattern) for pattern in job.chunk.inputs],
+                "output": job.chunk.output,
+                "frames": [
+                    [s.index, s.start, s.end, s.count, s.step] for s in (work.chunks[0].span, work.chunks[-1].span) if s
+                ],
+                "size": job.chunk.size,
+            }
+        ).digest
+
+    def keep(self, work: JobWork) -> None:
+        """Remember the job's chunks for the next run, where all are there and that is news. Raises StoreError."""
+        recipe = _recipe(work)
+        if recipe is None or work.name in self._no_news or not work.started:
+            return
+        if any(task.state not in GOOD or task.digest is None for task in work.chunks):
+            return
+        asked = [recipe.extra_patterns(chunk_values(task.span, "")) for task in work.chunks if task.span is not None]
+        paths = [path for patterns in asked for path in patterns]
+        known = self._known(work)
+        if known is None or not all(map(is_plain, paths)):
+            return
+        try:
+            sources = self._inputs.sources_at(paths)
+        except StaleInputError:  # a folder
+            return
+        self._memos.keep(work.name, self._mark(work, recipe), Memo([_provable(source) for source in sources], known))
+
+    def _known(self, work: JobWork) -> list[Known] | None:
+        """What is recorded of each chunk; None where that is not what it came to."""
+        asked = [task.key for task in work.chunks if task.found is None or task.state is State.DONE]
+        recorded = self._memos.recorded(asked)
+        known: list[Known] = []
+        for task in work.chunks:
+            row = recorded.get(task.key) or task.found
+            if row is None or (row.key, row.digest) != (task.key, task.digest):
+                return None
+            known.append(Known(row.key, row.digest, row.folder, row.size, row.mtime_ns, row.inode))
+        return known
+
+
+def _recipe(work: JobWork) -> Recipe | None:
+    """The one recipe of all chunks, where there is one and they are many."""
+    if work.nodes.job.chunk is None or len(work.chunks) < FEWEST:
+        return None
+    return work.chunks[0].recipe
+
+
+def _recall(task: Task, known: Known) -> None:
+    task.key, task.state, task.recalled = known.key, State.CACHED, True
+    task.digest, task.folder, task.found = known.digest, known.folder, known
+
+
+def _provable(source: Source) -> Source:
+    """As it can be recognised again: by nothing, where it could have changed unseen."""
+    return source._replace(mtime_ns=-1, racy=False) if source.racy else source
