@@ -45,7 +45,7 @@ class Lines:
 
         make_room(most)
         self._calls = Calls()
-        self._timeout = Timeout(CONNECT_S, wait_s)
+        self._timeout = Timeout(connect=CONNECT_S, read=wait_s)
         self._largest = largest
         self._now = local()
         try:

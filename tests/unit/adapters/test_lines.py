@@ -178,6 +178,23 @@ def test_a_broken_connection_says_why() -> None:
         send(lines(url), url)
 
 
+def test_an_answer_is_waited_for_as_long_as_was_said() -> None:
+    with saying(b"") as (url, _), pytest.raises(BrokenLineError, match=r"read timeout=0\.5\)"):
+        send(Lines(url, 4, wait_s=0.5, largest=1000), url)
+
+
+def test_an_answer_may_take_longer_than_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(Echo):
+        def answer(self, request: Request) -> Answer:
+            Event().wait(1)
+            return super().answer(request)
+
+    monkeypatch.setattr("helios_pipe.adapters.lines.CONNECT_S", 0.2)
+    service = Late()
+    with serving(service):
+        assert send(lines(service.url), service.url).body == b"x"
+
+
 def test_an_address_that_is_none_is_a_broken_line() -> None:
     with pytest.raises(BrokenLineError, match="No scheme supplied"):
         lines("render.example")
