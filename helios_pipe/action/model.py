@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from typing import Literal, NamedTuple
@@ -57,8 +57,7 @@ class Tree:
         return sum(entry.size for entry in self.entries)
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """What the command must leave, relative to its workspace: a file, or a folder. `frames` is how many frames it must
     hold (None: not counted)."""
 
@@ -67,8 +66,7 @@ class Output:
     frames: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolMark:
+class ToolMark(NamedTuple):
     """What is keyed of a tool: the line it prints, a pin, or its digest. `pinned`: a worker's line must only contain it."""
 
     name: str
@@ -77,8 +75,7 @@ class ToolMark:
     argv: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """How long a command may take, in seconds (None: for ever), and how often it may fail."""
 
     timeout_s: float | None = None
@@ -87,8 +84,7 @@ class Limits:
     retry_delay_s: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """A command in a clean folder. `argv` is logical: the output stands in it by `output.name`, inputs by their logical
     paths, so that it is the same on every machine. `shared` is the input set that many actions have in common (staged
     once), `extra` what only this one has. `files` are small generated inputs, path -> text (a list of inputs). `marked_argv`
@@ -106,12 +102,11 @@ class Action:
     tools: tuple[ToolMark, ...] = ()
     limits: Limits = Limits()
     workspace: Literal["isolated", "project"] = "isolated"
-    files: tuple[tuple[str, str], ...] = field(default=())
+    files: tuple[tuple[str, str], ...] = ()
     marked_argv: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One piece of a join: the node that made it (for messages), its content, its name's last component, and where known
     the frames it holds: how many, from which number on, in which step."""
 
@@ -124,8 +119,7 @@ class Part:
     step: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(NamedTuple):
     """A stitch that needs no command. `settings` are keyed as they stand; `audio` is the sound's content and base name."""
 
     node: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -210,6 +209,8 @@ class Blobs:
         """Remove temporary files that a killed process left: those untouched for `older_than_s` before `now`."""
         if not self._temp.is_dir():
             return
+        import shutil  # it loads every way to compress
+
         for entry in os.scandir(self._temp):
             try:
                 if now - entry.stat(follow_symlinks=False).st_mtime > older_than_s:

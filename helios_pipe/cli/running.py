@@ -98,12 +98,10 @@ def tell_people(
 
 
 def _listener(*, quiet: bool, verbose: bool) -> Plain | Live | None:
+    if quiet or sys.stderr is None:  # it was closed
+        return None
     from helios_pipe.report.console import Live, Plain
 
-    if quiet:
-        return None
-    if sys.stderr is None:  # it was closed
-        return None
     return Live(sys.stderr) if sys.stderr.isatty() and not verbose else Plain(sys.stderr, verbose=verbose)
 
 

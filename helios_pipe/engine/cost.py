@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from helios_pipe.ports import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(NamedTuple):
     """What an adapter's calls cost, in one currency: for each call, each billed second, each billed GB-second."""
 
     per_call: float = 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf
-from statistics import median
 
 from helios_pipe.engine.pool import Flight, Pool
 from helios_pipe.engine.work import JobWork, Task
@@ -48,6 +47,8 @@ class Hedges:
         return task.kind == "chunk" and (self._pool_of(task).hedges if hedge is None else hedge)
 
     def _median(self, work: JobWork) -> float:
+        from statistics import median  # it takes a while to load, and few runs have stragglers
+
         """Of this run where it has made enough, else of earlier ones too; infinite where nothing is known."""
         took = self._took.setdefault(work, [])
         count, usual = self._usual.get(work, (-1, 0.0))

@@ -7,9 +7,9 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.blobs import Blobs
@@ -24,8 +24,7 @@ from helios_pipe.manifest.model import Job, Manifest, MarkPath
 _SPECIAL = re.compile(r"[*?\[\]!\\#]|/$")
 
 
-@dataclass(frozen=True, slots=True)
-class JobOutput:
+class JobOutput(NamedTuple):
     """A finished job's output: the base name under which others see it, and its content. A job without a stitch has the
     contents of its chunks, in order, as `pieces`."""
 
@@ -35,8 +34,7 @@ class JobOutput:
     pieces: tuple[tuple[Digest, bool], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class InputSet:
+class InputSet(NamedTuple):
     """A tree of inputs, and the source files among them, which are looked at again after they were used."""
 
     tree: Tree

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 from helios_pipe.digest import Digest
 
@@ -49,16 +50,14 @@ class Stop(Enum):
         return codes.get(self, 130)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What somebody asks of a run: to stop (`now`: and to end what is under way), or with no `stop` to go on after all."""
 
     stop: Stop | None
     now: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(NamedTuple):
     """How a run goes about it. `deadline_s` is for the whole run; `progress_s` is how often progress is told."""
 
     keep_going: bool = False

@@ -6,7 +6,7 @@ What all chunks of a job share is worked out once; a chunk costs the few words o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from helios_pipe.action.key import Record, action_record, family_record, node_record, recipe_record
 from helios_pipe.action.model import Action, Entry, Limits, Output, ToolMark, Tree
@@ -19,8 +19,7 @@ INPUTS_LIST = "inputs.txt"
 _FAMILY_FIELDS = frozenset({"chunk.start", "chunk.end", "chunk.count", "chunk.step", "output"})
 
 
-@dataclass(frozen=True, slots=True)
-class Common:
+class Common(NamedTuple):
     """What the manifest gives every command of a run."""
 
     env: Mapping[str, str]
@@ -80,7 +79,7 @@ class Recipe:
         argv, base = self.argv(values), self.base
         output = self._outputs.get(frames)
         if output is None:
-            output = self._outputs[frames] = replace(base.output, frames=frames)
+            output = self._outputs[frames] = base.output._replace(frames=frames)
         return Action(
             node, base.kind, argv, output, base.shared, extra, base.env, base.pass_env, base.secrets, base.tools,
             base.limits, base.workspace, marked_argv=self._marked(values),
@@ -139,9 +138,9 @@ def chunk_recipes(nodes: JobNodes, common: Common, shared: Tree) -> list[Recipe]
     recipes = []
     for chunk in job.chunks:
         base = job_base(nodes, common, shared, "chunk", output_of(chunk.output))
-        limits = replace(base.limits, timeout_s=chunk.timeout_s) if chunk.timeout_s is not None else base.limits
+        limits = base.limits._replace(timeout_s=chunk.timeout_s) if chunk.timeout_s is not None else base.limits
         env = tuple(sorted({**dict(base.env), **chunk.env}.items())) if chunk.env else base.env
-        recipes.append(Recipe(replace(base, limits=limits, env=env), chunk.command, chunk.inputs))
+        recipes.append(Recipe(base._replace(limits=limits, env=env), chunk.command, chunk.inputs))
     return recipes
 
 
@@ -165,14 +164,14 @@ def stitch_action(
     name = job.stitch.output.rstrip("/").rsplit("/", 1)[-1]
     listed = any("inputs_list" in word.fields for word in job.stitch.command)
     base = job_base(nodes, common, Tree(), "stitch", Output(name, folder, frames))
-    base = replace(
-        base, workspace="isolated", files=((INPUTS_LIST, "".join(f"{p}\n" for p in paths)),) if listed else ()
+    base = base._replace(
+        workspace="isolated", files=((INPUTS_LIST, "".join(f"{p}\n" for p in paths)),) if listed else ()
     )
     values = {"output": name, "inputs_list": INPUTS_LIST}
     argv: list[str] = []
     for word in job.stitch.command:
         argv += paths if word.fields == {"inputs"} else [word.fill(values)]
-    action = replace(base, node=f"{job.name}/stitch", argv=tuple(argv), extra=Tree.of(entries))
+    action = base._replace(node=f"{job.name}/stitch", argv=tuple(argv), extra=Tree.of(entries))
     return action, Recipe(base, ())
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from helios_pipe.engine.options import Asked, Placed
 from helios_pipe.engine.pool import Flight, Message, Pool
@@ -12,8 +12,7 @@ from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.ports import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What the loop calls. `pool_of` gives the slots that a task runs on, `place` puts a finished job's output where it
     belongs, `control` tells whether someone asked to stop or to go on, `report` is told several times a second how many
     nodes came to which end and what is under way, `hints` tells what may have been forgotten where a node failed,

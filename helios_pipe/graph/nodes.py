@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from helios_pipe.graph.chunking import Span, digits
 from helios_pipe.manifest.model import Job, JobInput
@@ -33,8 +33,7 @@ def takes(job: Job, kind: NodeKind) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-@dataclass(frozen=True, slots=True)
-class JobNodes:
+class JobNodes(NamedTuple):
     """The nodes of one job. `spans` are its chunks in order (none for a command or a stitch of other jobs); `needs` are the
     jobs whose outputs it takes, in the order of the manifest."""
 
@@ -69,8 +68,7 @@ class JobNodes:
             yield Node(name, "command", name)
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(NamedTuple):
     """All that must be made, jobs in an order in which each comes after those it needs."""
 
     jobs: tuple[JobNodes, ...]
@@ -103,5 +101,5 @@ class Graph:
             if any(name in gone for name in job.needs) or (job.has_stitch and not job.spans):
                 gone.add(job.job.name)
             else:
-                kept.append(replace(job, job=replace(job.job, stitch=None)))
+                kept.append(job._replace(job=job.job._replace(stitch=None)))
         return Graph(tuple(kept))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from posixpath import basename, normpath
 from typing import Any
 
@@ -38,7 +37,7 @@ def check_manifest(manifest: Manifest, data: Mapping[str, Any], report: Report) 
     for cycle, where in find_cycles(needs):
         report.error(where, f"the jobs need each other: {' -> '.join(cycle)}")
     _check_env(manifest.env, ("env",), manifest, report)
-    manifest = replace(manifest, jobs=tuple(settle_method(job, by_name, data) for job in manifest.jobs))
+    manifest = manifest._replace(jobs=tuple(settle_method(job, by_name, data) for job in manifest.jobs))
     by_name = {job.name: job for job in manifest.jobs}
     for job in manifest.jobs:
         check_join(job, by_name, report)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import NamedTuple
 
 from helios_pipe.errors import UsageError
 from helios_pipe.manifest.paths import PRIVATE
@@ -27,8 +27,7 @@ _PROBES = ("\1" * 7, "\2" * 12)
 """Names that nobody gives: what excludes both excludes all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
+class Expansion(NamedTuple):
     """What patterns came to. `files` are relative paths with `/`, sorted; `folders` are those that were looked into (`.` is
     the project's own): a file can only join or leave the expansion where one of them, or of the files, changes; `unmatched`
     are the patterns that no file is left of."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from posixpath import splitext
 from typing import Any
 
@@ -20,7 +19,7 @@ def settle_method(job: Job, by_name: Mapping[str, Job], data: Mapping[str, Any])
     if stitch is None or not stitch.sources or _names_method(job, data):
         return job
     joined = [_output(by_name[name]) or "" for name in stitch.sources if name in by_name]
-    return replace(job, stitch=replace(stitch, method=default_method(stitch.output, joined)))
+    return job._replace(stitch=stitch._replace(method=default_method(stitch.output, joined)))
 
 
 def check_join(job: Job, by_name: Mapping[str, Job], report: Report) -> None:

@@ -6,21 +6,21 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helios_pipe.manifest.build import build_manifest
 from helios_pipe.manifest.check import check_manifest
-from helios_pipe.manifest.helios import JobSpec, is_job
-from helios_pipe.manifest.helios_import import manifest_of_job
 from helios_pipe.manifest.inputs import find_unmatched
 from helios_pipe.manifest.model import Manifest
 from helios_pipe.manifest.problems import FatalProblemError, ManifestError, Problem, Report
 from helios_pipe.manifest.schema import KNOWN_VERSIONS, check_shape, describe, schema_path, spell_versions
 from helios_pipe.manifest.yaml12 import MAX_BYTES, parse_document
 from helios_pipe.version import __version__
+
+if TYPE_CHECKING:
+    from helios_pipe.manifest.helios import JobSpec
 
 
 def load_manifest(
@@ -51,7 +51,7 @@ def load_manifest(
             raise ManifestError(report.errors) from None
     report.raise_if_any()
     assert manifest is not None  # what is no manifest has problems
-    return replace(manifest, shown=str(path), warnings=report.rendered_warnings(), shape=shape)
+    return manifest._replace(shown=str(path), warnings=report.rendered_warnings(), shape=shape)
 
 
 def _shape(content: bytes) -> str:
@@ -62,12 +62,14 @@ def _shape(content: bytes) -> str:
 def manifest_of_spec(spec: JobSpec, path: Path, *, keep_merge: bool = False) -> Manifest:
     """The manifest that does what a job spec asks for, as if it stood in the file `path` (which need not be there). Raises
     ManifestError with every problem that was found."""
+    from helios_pipe.manifest.helios_import import manifest_of_job
+
     report = Report(str(path))
     job = manifest_of_job(Path(os.path.abspath(path)), spec.to_dict(), report, keep_merge=keep_merge)
     manifest = check_manifest(job, {}, report) if job is not None else None
     report.raise_if_any()
     assert manifest is not None  # what is no manifest has problems
-    return replace(manifest, shown=str(path), warnings=report.rendered_warnings())
+    return manifest._replace(shown=str(path), warnings=report.rendered_warnings())
 
 
 def _manifest(
@@ -80,7 +82,9 @@ def _manifest(
         report.error((), f"is {describe(data)}, expected a mapping that begins with 'version: 1'")
         raise FatalProblemError
     place = Path(os.path.abspath(path))
-    if is_job(data):
+    if _is_helios(data):
+        from helios_pipe.manifest.helios_import import manifest_of_job
+
         if overrides:
             report.error((), f"--set {next(iter(overrides))}: a Helios job has no variables")
         job = manifest_of_job(place, data, report, keep_merge=keep_merge)
@@ -91,6 +95,15 @@ def _manifest(
     if not checked:
         check_shape(data, report)
     return check_manifest(build_manifest(place, data, overrides, report), data, report)
+
+
+def _is_helios(data: dict[str, Any]) -> bool:
+    """Whether it is a Helios job. What knows of those is loaded where one may be."""
+    if "metadata" not in data:
+        return False
+    from helios_pipe.manifest.helios import is_job
+
+    return is_job(data)
 
 
 def _check_version(data: dict[str, Any], report: Report) -> None:

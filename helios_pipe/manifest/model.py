@@ -7,10 +7,11 @@ Templates in here hold only what is known later: `chunk.*`, `output`, `inputs`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from helios_pipe.manifest.template import Template
 
@@ -38,16 +39,14 @@ class Frames:
         return (self.end - self.start) // self.step + 1
 
 
-@dataclass(frozen=True, slots=True)
-class JobInput:
+class JobInput(NamedTuple):
     """Another job's output as an input. `path` is where it appears in the workspace; None: `jobs/NAME/<base name>`."""
 
     job: str
     path: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkRule:
+class ChunkRule(NamedTuple):
     """How a frame range is cut and rendered. `size` is in rendered frames."""
 
     size: int
@@ -56,20 +55,18 @@ class ChunkRule:
     inputs: tuple[Template, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExplicitChunk:
+class ExplicitChunk(NamedTuple):
     """One chunk that stands in the manifest by itself."""
 
     command: tuple[Template, ...]
     output: str
     inputs: tuple[Template, ...] = ()
     frames: Frames | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = MappingProxyType({})
     timeout_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Encode:
+class Encode(NamedTuple):
     """How an image sequence becomes one video."""
 
     codec: str = "libx264"
@@ -79,8 +76,7 @@ class Encode:
     args: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Stitch:
+class Stitch(NamedTuple):
     """How chunks (or the jobs in `sources`) become one output. `output` is relative to the manifest's folder; a folder's
     ends in `/`. `audio_codec`: sound that the chunks themselves hold is encoded once, over the whole, with it (None: copied)."""
 
@@ -97,8 +93,7 @@ class Stitch:
     audio_codec: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One job of one matrix combination. Exactly one of `chunk`, `chunks`, `command`, or `stitch` with sources is its shape.
 
     `where` is its place in the document; `name` is unique (`main[de,540]` for a combination).
@@ -115,7 +110,7 @@ class Job:
     command: tuple[Template, ...] = ()
     output: str | None = None
     stitch: Stitch | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = MappingProxyType({})
     timeout_s: float | None = None
     stall_timeout_s: float | None = None
     retries: int = 0
@@ -125,8 +120,7 @@ class Job:
     hedge: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(NamedTuple):
     """A program whose version is part of every key. `pin` is keyed as it stands; `digest` keys the executable's bytes;
     `argv` is what prints the version (empty: `NAME -version`, then `NAME --version`)."""
 
@@ -136,25 +130,22 @@ class Tool:
     digest: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AdapterConfig:
+class AdapterConfig(NamedTuple):
     """A named way to run: its type and that type's own options, as they stand in the manifest."""
 
     name: str
     type: str
-    options: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class CacheConfig:
+class CacheConfig(NamedTuple):
     """The remote cache. `push` allows writing to it."""
 
     remote: str | None = None
     push: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What was asked. `jobs` are in the order of the document, matrix combinations expanded in order; `root` is the folder
     that all paths are relative to; `warnings` are rendered problems that do not stop a run; `shown` is the file as the
     request named it; `shape` is the digest of what decided that it has the right shape."""
@@ -163,14 +154,14 @@ class Manifest:
     root: Path
     name: str
     jobs: tuple[Job, ...]
-    vars: Mapping[str, Scalar] = field(default_factory=dict)
+    vars: Mapping[str, Scalar] = MappingProxyType({})
     tools: tuple[Tool, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = MappingProxyType({})
     pass_env: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
-    adapters: Mapping[str, AdapterConfig] = field(default_factory=dict)
+    adapters: Mapping[str, AdapterConfig] = MappingProxyType({})
     cache: CacheConfig = CacheConfig()
-    marks: Marks = field(default_factory=dict)
+    marks: Marks = MappingProxyType({})
     warnings: tuple[str, ...] = ()
     shown: str = ""
     shape: str = ""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from helios_pipe.manifest.inputs import asked_inputs
 from helios_pipe.manifest.model import Job, Manifest, MarkPath
@@ -13,8 +13,7 @@ from helios_pipe.manifest.patterns import Matcher, is_wild, parse_pattern, unesc
 from helios_pipe.manifest.problems import Report
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(NamedTuple):
     path: str
     job: str
     where: MarkPath

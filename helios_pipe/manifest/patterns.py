@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _PLAIN = re.compile(r"[^*?\[\\!./\0][^*?\[\\/\0]*(?:/[^*?\[\\./\0][^*?\[\\/\0]*)*\Z")
 """Most paths: no wildcard, no escape, no part that begins with a dot. They need no closer look."""
@@ -24,8 +24,7 @@ _CLASSES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A pattern in parts. `literal` is the one path that it names, unless it holds wildcards or means every depth (its first
     part is `**` then). A `literal` of `folder_only` names what is below a folder."""
 

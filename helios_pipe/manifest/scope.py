@@ -7,8 +7,7 @@ Knows nothing of jobs.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from helios_pipe.manifest.marks import MarkTree
 from helios_pipe.manifest.model import MarkPath
@@ -21,8 +20,7 @@ FRAMES = frozenset({"chunk.start", "chunk.end", "chunk.count", "chunk.step"})
 CHUNK = FRAMES | {"chunk.index"}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A kind of text and the names that stay open in it. `home` is where the frame numbers mean something, where that is
     not plain from the name."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _MAX_WIDTH = 1000
@@ -15,8 +15,7 @@ class TemplateError(ValueError):
     """A text that is no template; the message says what is wrong and what was expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One placeholder: a known name and Python's format spec for it."""
 
     name: str
@@ -26,8 +25,7 @@ class Field:
         return f"{{{self.name}:{self.spec}}}" if self.spec else f"{{{self.name}}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """A text in parts: literal texts and fields, in order. Without fields it is a constant."""
 
     parts: tuple[str | Field, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +42,7 @@ def check_inputs(manifest: Manifest, jobs: Sequence[JobNodes]) -> None:
     report = Report(
         manifest.shown or str(manifest.path), manifest.marks if isinstance(manifest.marks, MarkTree) else MarkTree()
     )
-    find_unmatched(replace(manifest, jobs=tuple(nodes.job for nodes in jobs)), report)
+    find_unmatched(manifest._replace(jobs=tuple(nodes.job for nodes in jobs)), report)
     problems = list(report.errors)
     for nodes in jobs:
         try:

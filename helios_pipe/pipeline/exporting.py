@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from helios_pipe.engine.recipe import chunk_values
@@ -56,7 +55,7 @@ def _without(manifest: Manifest, target: Path | None) -> Manifest:
     pattern = "!./" + escape(target.name) if target is not None else ""
     if not job.inputs or not pattern or pattern in job.inputs:
         return manifest
-    return replace(manifest, jobs=(replace(job, inputs=(*job.inputs, pattern)),))
+    return manifest._replace(jobs=(job._replace(inputs=(*job.inputs, pattern)),))
 
 
 def _scene(manifest: Manifest) -> list[str]:

@@ -3,8 +3,6 @@ joins them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from helios_pipe.action.model import Output
 from helios_pipe.digest import Digest
 from helios_pipe.engine.options import Placed
@@ -38,7 +36,7 @@ class GivenParts:
         path = self._prepared.part(chunk)
         task.reason = "said to be complete"
         if path.is_file() and task.recipe is not None:
-            output = replace(task.recipe.base.output, frames=task.span.count if task.span is not None else None)
+            output = task.recipe.base.output._replace(frames=task.span.count if task.span is not None else None)
             task.digest = self._taken(str(path), output, chunk)
         elif self._merge:
             raise UsageError(f"chunk {chunk} is said to be complete, but is neither in the cache nor at {path}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING, NamedTuple
 
 from helios_pipe import settings
 from helios_pipe.adapters.local import LocalWorkerAdapter
@@ -21,17 +21,18 @@ from helios_pipe.manifest.model import AdapterConfig, Manifest
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.workplace import standing_folder, work_folder
 from helios_pipe.ports import ActionRunner, BlobStore, WorkerAdapter
-from helios_pipe.stitch.runner import JoinRunner
 from helios_pipe.worker.adopted import adopt_orphans
 from helios_pipe.worker.workspaces import Workspaces
+
+if TYPE_CHECKING:
+    from helios_pipe.stitch.runner import JoinRunner
 
 _JOINS = {"concat": "(join)", "collect": "(join)", "encode": "(encode)"}
 """Pools of our own process, by names that no adapter can have."""
 _REMOTE_CONCURRENCY = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """An adapter that a program has handed over, and the store that its workers reach where they share no files with us."""
 
     adapter: WorkerAdapter
@@ -135,6 +136,8 @@ class Pools:
         return self._elsewhere(name, given.adapter, given.store), asked or known or _REMOTE_CONCURRENCY
 
     def _joins(self) -> JoinRunner:
+        from helios_pipe.stitch.runner import JoinRunner
+
         return JoinRunner(self._session.blobs, self._session.inputs.locate)
 
     def _local(self, name: str, adapter: WorkerAdapter) -> LocalRunner:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from queue import SimpleQueue
+from types import MappingProxyType
+from typing import NamedTuple
 
 from helios_pipe.cache.backlog import recover
 from helios_pipe.cache.shapes import Shapes
@@ -30,18 +31,17 @@ from helios_pipe.pipeline.pools import Given, Pools, prices_of
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.steering import Own, Steering
 from helios_pipe.ports import FailureClass, Outcome
-from helios_pipe.stitch.certificate import proof_path
+from helios_pipe.stitch.naming import proof_path
 
 _REPORT_S = 0.4
 """How often a run says in the journal how far it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
+class Hooks(NamedTuple):
     """What a program adds to a run of its own: adapters in the place of those of a name, a word to stop, and which tasks of a
     job that was just keyed are made already. `ours`: nothing but this run goes on in this process."""
 
-    adapters: Mapping[str, Given] = field(default_factory=dict)
+    adapters: Mapping[str, Given] = MappingProxyType({})
     own: Own | None = None
     given: Callable[[JobWork], None] = lambda _: None
     ours: bool = False
@@ -121,7 +121,7 @@ class _Run:
         around = Surroundings(
             self.pools.of, self.told, self.place, lambda: self.steering.asked(self.entry), self.report, self.hints,
             lambda work: session.results.durations(session.job_id, work.name), self.hooks.given,
-            time.monotonic, time.time, random.random,
+            time.monotonic, time.time, _chance,
         )  # fmt: skip
         options = RunOptions(session.request.keep_going, session.request.deadline_s)
         meter = Meter(prices_of(session.manifest), session.request.max_cost)
@@ -234,6 +234,13 @@ class _Run:
             session.cache, job, session.results.sizes(session.job_id, job), task.work.open, NO_ROOM in outcome.tail
         )
         return hints if full is None else (full, *hints)
+
+
+def _chance() -> float:
+    """Between 0 and 1; loaded when something is tried again."""
+    from random import random
+
+    return random()  # noqa: S311 - it spreads attempts, and keeps no secret
 
 
 def _plain(summary: Summary) -> dict[str, object]:

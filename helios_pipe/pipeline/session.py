@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from helios_pipe import settings
 from helios_pipe.cache.backlog import open_database
@@ -35,7 +34,7 @@ from helios_pipe.manifest.model import Manifest, Tool
 from helios_pipe.pipeline.checking import check_inputs
 from helios_pipe.pipeline.request import Request
 from helios_pipe.pipeline.tools import Tools
-from helios_pipe.stitch.model import STITCH_VERSION
+from helios_pipe.stitch.naming import STITCH_VERSION
 from helios_pipe.version import __version__
 from helios_pipe.worker.environment import tool_path
 
@@ -43,8 +42,7 @@ if TYPE_CHECKING:
     from helios_pipe.stores.shared import SharedCache
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A manifest, its graph, and the id that its runs are recorded under."""
 
     manifest: Manifest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ def prepare(spec: JobSpec, options: JobExecutionOptions, cache_dir: Path | None)
         raise UsageError(f"job_dir {root} is no folder")
     keep = options.merge and options.merge_adapter is not None and options.stitcher is None
     manifest = manifest_of_spec(spec, root / f"{job_id}.json", keep_merge=keep)
-    manifest = replace(manifest, name=job_id, jobs=(_job(manifest, options, cache_dir),))
+    manifest = manifest._replace(name=job_id, jobs=(_job(manifest, options, cache_dir),))
     graph = build_graph(manifest)
     if not options.merge:
         graph = graph.without_stitches()
@@ -101,8 +101,7 @@ def _without_floats(value: object) -> object:
 
 def _job(manifest: Manifest, options: JobExecutionOptions, cache_dir: Path | None) -> Job:
     job = manifest.jobs[0]
-    return replace(
-        job,
+    return job._replace(
         inputs=_inputs(job.inputs, manifest.root, cache_dir),
         stitch=_stitch(job.stitch, options) if options.merge else job.stitch,
         retries=options.retries,
@@ -134,8 +133,8 @@ def _stitch(stitch: Stitch | None, options: JobExecutionOptions) -> Stitch | Non
     if options.merge_adapter is not None:
         if stitch is None:
             raise UsageError("merge_adapter has nothing to run: the job has no merge command")
-        return replace(stitch, output=output, adapter=MERGE)
-    return replace(stitch, output=output) if stitch is not None else Stitch("concat", output)
+        return stitch._replace(output=output, adapter=MERGE)
+    return stitch._replace(output=output) if stitch is not None else Stitch("concat", output)
 
 
 def _name(stitcher: VideoStitcher) -> str:

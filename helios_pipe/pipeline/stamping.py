@@ -10,7 +10,7 @@ from helios_pipe.cache.generation import generation_file
 from helios_pipe.cache.sources import is_racy
 from helios_pipe.engine.options import RunState, Summary
 from helios_pipe.pipeline.session import Session
-from helios_pipe.stitch.certificate import proof_path
+from helios_pipe.stitch.naming import proof_path
 from helios_pipe.version import __version__
 
 

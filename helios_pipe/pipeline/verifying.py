@@ -23,8 +23,9 @@ from helios_pipe.graph.chunking import Span
 from helios_pipe.pipeline.pools import Pools
 from helios_pipe.pipeline.session import Session
 from helios_pipe.ports import Outcome
-from helios_pipe.stitch.certificate import Proof, proof_path, read_proof
+from helios_pipe.stitch.certificate import Proof, read_proof
 from helios_pipe.stitch.model import Piece
+from helios_pipe.stitch.naming import proof_path
 
 
 class Verdict(NamedTuple):

@@ -15,10 +15,10 @@ from typing import Any
 
 from helios_pipe.digest import Digest, canonical, is_digest
 from helios_pipe.errors import StitchError
-from helios_pipe.stitch.model import STITCH_VERSION, Joined, JoinedSound
+from helios_pipe.stitch.model import Joined, JoinedSound
+from helios_pipe.stitch.naming import STITCH_VERSION
 
 PROOF_VERSION = 1
-SUFFIX = ".proof.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,6 @@ class Proof:
     chunks: tuple[ProvedChunk, ...]
     sound: JoinedSound | None
     settings: Mapping[str, str | int | bool | None]
-
-
-def proof_path(output: Path) -> Path:
-    """Where the proof of `output` lies."""
-    return output.with_name(output.name + SUFFIX)
 
 
 def proof_of(joined: Joined) -> bytes:

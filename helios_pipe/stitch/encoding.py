@@ -46,7 +46,7 @@ class EncodeRunner:
         if step.audio is None:
             return replace(made, tail="")
         picture = Part(step.node, made.digest, step.output.name, frames=action.output.frames)
-        joined = self._joins.run(replace(step, method="concat", parts=(picture,)), attempt, cancel)
+        joined = self._joins.run(step._replace(method="concat", parts=(picture,)), attempt, cancel)
         return replace(joined, log=made.log, duration_s=made.duration_s + joined.duration_s)
 
     def close(self) -> None:

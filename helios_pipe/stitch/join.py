@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError, ToolError
-from helios_pipe.stitch.model import STITCH_VERSION, Joined, JoinedChunk, JoinedSound, JoinSettings, Piece, refuse
+from helios_pipe.stitch.model import Joined, JoinedChunk, JoinedSound, JoinSettings, Piece, refuse
 from helios_pipe.stitch.muxers import muxer_for
+from helios_pipe.stitch.naming import STITCH_VERSION
 from helios_pipe.stitch.packets import FileDigests, combined
 from helios_pipe.stitch.postcheck import postcheck
 from helios_pipe.stitch.preflight import Plan, check_digests, marks_of, preflight

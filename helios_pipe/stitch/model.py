@@ -10,9 +10,6 @@ from typing import NoReturn
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
 
-STITCH_VERSION = 1
-"""Part of every stitch's key. Raised whenever the same chunks and settings come out as other bytes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Piece:

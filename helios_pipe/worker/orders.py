@@ -65,7 +65,7 @@ class OrderRunner:
         passed_on((*order.action.pass_env, *order.action.secrets), order.action.node)
         tools = self._tools.check(order.action.tools)
         shared, extra = self._library.tree(order.shared), self._library.tree(order.extra)
-        action = replace(order.action, shared=shared, extra=extra)
+        action = order.action._replace(shared=shared, extra=extra)
         with self._workspace(action) as workspace, self._log() as log:
             result = self._execute(action, workspace, log, deadline, cancel)
             if result.failure is None:

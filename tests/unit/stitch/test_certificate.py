@@ -11,8 +11,9 @@ import pytest
 
 from helios_pipe.digest import digest_bytes
 from helios_pipe.errors import StitchError
-from helios_pipe.stitch.certificate import proof_of, proof_path, read_proof
+from helios_pipe.stitch.certificate import proof_of, read_proof
 from helios_pipe.stitch.model import Joined, JoinedChunk, JoinedSound, JoinSettings
+from helios_pipe.stitch.naming import proof_path
 
 A, B, C = (digest_bytes(name) for name in (b"a", b"b", b"c"))
 JOINED = Joined(
