@@ -6,6 +6,7 @@ Errors become exit codes here, and nowhere else.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 _YOUNG = 200_000
@@ -31,7 +32,22 @@ def main() -> int:
     gc.set_threshold(_YOUNG, 20, 100)
     from helios_pipe.cli.app import call
 
-    return call(argv, unchanged)
+    code = call(argv, unchanged)
+    if argv[:1] == ["run"]:
+        _leave(code)
+    return code
+
+
+def _leave(code: int) -> None:
+    """End here and now: the interpreter would take a large run's plan apart, object by object, before it gave the memory back.
+    Returns where something that was printed is not out yet, for the interpreter to complain about."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # it was closed
+                stream.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code)
 
 
 if __name__ == "__main__":

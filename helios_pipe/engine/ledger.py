@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from helios_pipe.engine.options import AttemptNote, Failure, Placed, RunState, Stop, Summary
 from helios_pipe.engine.reasons import Reasons
@@ -50,6 +50,16 @@ class Ledger:
         self.counts[state] += 1
         if state in GOOD and task.span is not None:
             task.work.open -= 1
+
+    def found(self, tasks: Sequence[Task]) -> None:
+        """These need not be made."""
+        if self._listener is not None:
+            for task in tasks:
+                self.finish(task, State.CACHED)
+            return
+        self.counts[State.CACHED] += len(tasks)
+        for task in tasks:
+            task.work.open -= task.span is not None
 
     def reopen(self, task: Task) -> None:
         """A node that had come to its end must be made after all."""

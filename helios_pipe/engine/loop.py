@@ -134,8 +134,7 @@ class Loop:
             self._ledger.warn(f"missing or damaged in the cache, made again: {shown}")
         if found:
             self._resolver.note_cutoff(found, self._by_name)
-        for task in found:
-            self._ledger.finish(task, State.CACHED)
+        self._ledger.found(found)
         self._settler.note_found([task for task in found if task.digest is not None], self._reasons.last)
 
     def _follow(self, task: Task, first: Task) -> None:

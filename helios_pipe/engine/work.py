@@ -110,7 +110,8 @@ def make_works(jobs: Sequence[JobNodes]) -> list[JobWork]:
     for nodes in jobs:
         work = JobWork(nodes)
         work.chunks = [
-            Task(nodes.chunk_name(span.index), "chunk", work, index=span.index, span=span) for span in nodes.spans
+            Task(name, "chunk", work, span.index, span)
+            for name, span in zip(nodes.chunk_names(), nodes.spans, strict=True)
         ]
         work.open = len(work.chunks)
         if nodes.final is not None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from helios_pipe.manifest.model import Frames
 
 MIN_DIGITS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The frames of one chunk: `start`, `start + step`, … `end`; `count` of them. `index` is its ordinal in the job."""
 
-    index: int
+    index: int  # type: ignore[assignment] # not the method of a tuple
     start: int
     end: int
-    count: int
+    count: int  # type: ignore[assignment]
     step: int
 
 

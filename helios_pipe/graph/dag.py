@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from helios_pipe.errors import UsageError
@@ -38,7 +37,7 @@ def digraph(graph: Graph) -> Any:
     for job in graph.jobs:
         given = {name: _source(jobs[name], whole) for name in job.needs}
         for node in job.nodes():
-            span = asdict(job.spans[node.index]) if node.kind == "chunk" else {}
+            span = job.spans[node.index]._asdict() if node.kind == "chunk" else {}
             whole.add_node(node.name, kind=node.kind, job=node.job, **span)
             whole.add_edges_from((given[name], node.name) for name in takes(job.job, node.kind))
         if job.job.stitch is not None:

@@ -53,6 +53,11 @@ class JobNodes(NamedTuple):
             return f"{self.job.name}/stitch"
         return None if self.spans else self.job.name
 
+    def chunk_names(self) -> list[str]:
+        """The names of all chunks, in order."""
+        head, width = f"{self.job.name}/", digits(len(self.spans))
+        return [f"{head}{span.index:0{width}d}" for span in self.spans]
+
     def chunk_name(self, index: int) -> str:
         """The name of the chunk at `index`."""
         return f"{self.job.name}/{index:0{digits(len(self.spans))}d}"
