@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
-import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,9 @@ import pytest
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.errors import StoreError
 from helios_pipe.pipeline.workplace import work_folder
+
+TOP_OF_HIERARCHIES = 0x2_0000
+"""`chattr +T`."""
 
 
 def folder(cache: Path, run: int = 1) -> Path:
@@ -40,11 +45,22 @@ def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         folder(tmp_path)
 
 
-def test_an_ext4_is_told_that_runs_have_nothing_to_do_with_each_other(tmp_path: Path) -> None:
-    place = folder(tmp_path).parent
-    kind = subprocess.run(["stat", "-f", "-c", "%T", place], capture_output=True, text=True, check=True).stdout.strip()
-    shown = subprocess.run(["lsattr", "-d", place], capture_output=True, text=True, check=False).stdout.split(" ")[0]
-    if kind == "ext2/ext3" and os.access(place, os.W_OK):
-        assert "T" in shown
-    else:
-        assert "T" not in shown  # it was asked, refused, and nobody minds
+def flags(folder: Path, *, add: int = 0) -> int | None:
+    """The folder's flags, as `lsattr` shows them, after some were added; None where the file system has no such ones."""
+    file, found = os.open(folder, os.O_RDONLY), array.array("l", [0])
+    try:
+        fcntl.ioctl(file, 0x8008_6601, found)
+        if add:
+            found[0] |= add
+            fcntl.ioctl(file, 0x4008_6602, found)
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+    return found[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' file systems have no such flag")
+def test_a_file_system_that_can_be_told_is_told_that_runs_have_nothing_to_do_with_each_other(tmp_path: Path) -> None:
+    told = (flags(tmp_path, add=TOP_OF_HIERARCHIES) or 0) & TOP_OF_HIERARCHIES
+    assert (flags(folder(tmp_path).parent) or 0) & TOP_OF_HIERARCHIES == told
