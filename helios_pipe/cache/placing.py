@@ -3,15 +3,50 @@
 from __future__ import annotations
 
 import os
+from operator import attrgetter
+from pathlib import Path
 from stat import S_ISREG
 
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.memory import Memory
+from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import StoreError
 from helios_pipe.transfer import write_failed
 
 TEMP_SUFFIX = ".helios-tmp"
+
+
+class Ahead:
+    """The bytes of one output, written beside its place by whoever had them at hand, before it is put there. What is there
+    counts only with its digest, and as long as it is untouched."""
+
+    def __init__(self, path: str) -> None:
+        self.temp = _beside(path)
+        self.begun = False
+        self._done: tuple[Digest, Signature | None] | None = None
+
+    def begin(self) -> Path:
+        """Where to write them: a new file, in a folder that may not be there."""
+        self.drop()
+        self.begun = True
+        return Path(self.temp)
+
+    def done(self, digest: Digest) -> None:
+        """All of them were written, and had this digest as they were."""
+        self._done = (digest, signature(self.temp))
+
+    def holds(self, digest: Digest) -> bool:
+        """Whether they are there, and are these."""
+        return self._done is not None and self._done[1] is not None and self._done == (digest, signature(self.temp))
+
+    def drop(self) -> None:
+        """Nobody wants them. Idempotent."""
+        self._done = None
+        try:
+            os.unlink(self.temp)
+        except OSError:
+            return
 
 
 class Placer:
@@ -20,6 +55,16 @@ class Placer:
     def __init__(self, memory: Memory, blobs: Blobs) -> None:
         self._memory = memory
         self._blobs = blobs
+        self._ahead: dict[str, Ahead] = {}
+
+    def ahead(self, path: str) -> Ahead:
+        """For somebody who will have the bytes at hand that are to be put at the absolute `path`."""
+        return self._ahead.setdefault(path, Ahead(path))
+
+    def close(self) -> None:
+        """Remove what was written ahead and never put in place."""
+        for ahead in filter(attrgetter("begun"), self._ahead.values()):
+            ahead.drop()
 
     def place(self, digest: Digest, folder: bool, path: str) -> int:
         """Put a blob (a tree, with `folder`) at the absolute `path` and return its size in bytes. In a folder, files that
@@ -52,7 +97,7 @@ class Placer:
         for path, digest in wanted.items():
             try:
                 if not self._memory.in_place(path, digest):
-                    if not _holds(path, digest):
+                    if self._memory.still_ours(path) or not _holds(path, digest):
                         self._write(digest, path)
                     fresh.append((path, digest))
                 size += os.lstat(path).st_size
@@ -62,12 +107,12 @@ class Placer:
         return size
 
     def _write(self, digest: Digest, path: str) -> None:
-        folder, name = os.path.split(path)
-        os.makedirs(folder, exist_ok=True)
-        temp = f"{folder}{os.sep}.{name}{TEMP_SUFFIX}"  # one name, so that what a killed run left is found again
-        if os.path.lexists(temp):
-            os.unlink(temp)
-        self._blobs.copy_out(digest, temp)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        temp, ahead = _beside(path), self._ahead.get(path)
+        if ahead is None or not ahead.holds(digest):
+            if os.path.lexists(temp):
+                os.unlink(temp)
+            self._blobs.copy_out(digest, temp)
         if os.path.isdir(path) and not os.path.islink(path):
             os.unlink(temp)
             raise StoreError(f"{path} is a folder, but a file is to be put there", hint="Move it away and run again.")
@@ -79,6 +124,12 @@ class Placer:
             if self._memory.still_ours(path):
                 os.unlink(path)
         self._memory.forget_placed(gone)
+
+
+def _beside(path: str) -> str:
+    """Where a file is written before it is put at `path`: one name, so that what a killed run left is found again."""
+    folder, name = os.path.split(path)
+    return f"{folder}{os.sep}.{name}{TEMP_SUFFIX}"
 
 
 def _holds(path: str, digest: Digest) -> bool:

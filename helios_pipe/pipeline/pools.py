@@ -138,7 +138,10 @@ class Pools:
     def _joins(self) -> JoinRunner:
         from helios_pipe.stitch.runner import JoinRunner
 
-        return JoinRunner(self._session.blobs, self._session.inputs.locate)
+        session = self._session
+        paths = {f"{work.name}/stitch": session.output_path(work) for work in session.works}
+        places = {node: session.placer.ahead(str(path)) for node, path in paths.items() if path is not None}
+        return JoinRunner(session.blobs, session.inputs.locate, places)
 
     def _local(self, name: str, adapter: WorkerAdapter) -> LocalRunner:
         session = self._session

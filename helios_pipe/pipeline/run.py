@@ -193,6 +193,7 @@ class _Run:
         for pool in self.pools:
             pool.close()
         self.pools.tidy()
+        self.session.placer.close()
 
     def report(self, counts: Mapping[State, int], flights: Sequence[Flight]) -> None:
         """Say in the journal how far the run is, for other terminals."""

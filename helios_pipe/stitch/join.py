@@ -44,14 +44,22 @@ _DEFAULT = JoinSettings()
 
 
 def join(
-    pieces: Sequence[Piece], output: Path, settings: JoinSettings = _DEFAULT, *, sound: Piece | None = None
+    pieces: Sequence[Piece],
+    output: Path,
+    settings: JoinSettings = _DEFAULT,
+    *,
+    sound: Piece | None = None,
+    copy: Path | None = None,
 ) -> Joined:
     """Join the pieces in order into `output`, whose suffix names the container, with the file `sound` over the whole of it.
 
     All or nothing: the output appears whole, after every check, in one rename; on any failure what stood there stays and
     nothing is left behind. Raises StitchError. Memory does not grow with the number or the size of the pieces.
+
+    The bytes that are hashed go to the new file `copy` as well, if they can be written there. It is the caller's, whether the
+    join ends well or not: what it holds is right only then.
     """
-    return _joined(_join(pieces, output, settings, _copy_packets, sound=sound), settings)
+    return _joined(_join(pieces, output, settings, _copy_packets, sound=sound, copy=copy), settings)
 
 
 def check(pieces: Sequence[Piece], settings: JoinSettings = _DEFAULT) -> int:
@@ -74,6 +82,7 @@ def _join(
     write: Writer,
     *,
     sound: Piece | None = None,
+    copy: Path | None = None,
     prove: bool = True,
 ) -> _Done:
     """Every check is made; without `prove`, no digest that only a proof would hold."""
@@ -85,7 +94,7 @@ def _join(
         plan = _with_sound(plan, muxer, settings, sound)
         with replacing(output) as scratch:
             written = write(plan, scratch, muxer, settings)
-            digest, packets = postcheck(scratch, muxer, plan, written.packets)
+            digest, packets = postcheck(scratch, muxer, plan, written.packets, copy)
             if plan.sound and written.sound:
                 check_sound(scratch, muxer, plan.sound, written.sound)
             check_digests(files, digests.result())

@@ -13,6 +13,7 @@ from sys import byteorder
 from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest, digest_bytes, digest_file
+from helios_pipe.transfer import copy_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -110,10 +111,12 @@ class PacketRuns:
 
 
 class FileDigests:
-    """The digests of many files, computed in a thread from the moment of entering. None for a path of None."""
+    """The digests of many files, computed in a thread from the moment of entering. None for a path of None. The bytes of the
+    first file are also written to the new file `copy`, as they are hashed; where that fails there is none."""
 
-    def __init__(self, paths: Sequence[Path | None]) -> None:
+    def __init__(self, paths: Sequence[Path | None], copy: Path | None = None) -> None:
         self._paths = paths
+        self._copy = copy
         self._stopped = False
         self._future: Future[list[Digest | None]] | None = None
 
@@ -140,8 +143,17 @@ class FileDigests:
         for path in self._paths:
             if self._stopped:
                 break
-            digests.append(digest_file(path) if path is not None else None)
+            digests.append(self._digest(path) if path is not None else None)
         return digests
+
+    def _digest(self, path: Path) -> Digest:
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            try:
+                return copy_file(str(path), str(copy))
+            except OSError:
+                pass  # whoever needs it there says why it cannot be written
+        return digest_file(path)
 
 
 def combined(digests: Iterable[Digest]) -> Digest:

@@ -30,13 +30,16 @@ STORES_DTS = frozenset({"mp4", "mov", "mpegts"})
 """Muxers that keep decode times; elsewhere the reader makes them up."""
 
 
-def postcheck(path: Path, muxer: str, plan: Plan, digests: Sequence[Digest]) -> tuple[Digest | None, list[Digest]]:
+def postcheck(
+    path: Path, muxer: str, plan: Plan, digests: Sequence[Digest], copy: Path | None = None
+) -> tuple[Digest | None, list[Digest]]:
     """Read the joined file back: frames, times, and packets against the chunks' (`digests` of their packets).
 
     Gives the file's own digest where the plan asks for proof, and that of each chunk's packets as they now stand there, which
     are other ones only where the container spells packets in its own way. Raises StitchError where anything is not as planned.
+    Where there is a digest, the very bytes that it is of are written to `copy` as well, if they can be.
     """
-    with FileDigests([path if plan.prove else None]) as whole:
+    with FileDigests([path if plan.prove else None], copy) as whole:
         try:
             with open_media(path, name=f"output{SUFFIXES[muxer]}", quick=muxer in BOXED) as container:
                 packets = _check(path, container, muxer, plan, digests)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
+from types import MappingProxyType
 
 from helios_pipe.action.model import Join, Part, Step
 from helios_pipe.cache.blobs import Blob, Blobs
+from helios_pipe.cache.placing import Ahead
 from helios_pipe.digest import Digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, StitchError, StoreError
 from helios_pipe.ports import FailureClass, Outcome
@@ -20,10 +22,14 @@ from helios_pipe.stitch.sequence import collect_trees
 class JoinRunner:
     """Joins what is in the local cache. Thread-safe; a join that was started is finished."""
 
-    def __init__(self, blobs: Blobs, locate: Callable[[Digest], Path]) -> None:
-        """`locate` finds the sound, which may be a file of the project."""
+    def __init__(
+        self, blobs: Blobs, locate: Callable[[Digest], Path], places: Mapping[str, Ahead] = MappingProxyType({})
+    ) -> None:
+        """`locate` finds the sound, which may be a file of the project. `places` are where joined films will be put, by node:
+        what is written is read once, to be checked, and goes there on that occasion."""
         self._blobs = blobs
         self._locate = locate
+        self._places = places
 
     prepares = False
 
@@ -65,14 +71,18 @@ class JoinRunner:
             )
             for part in step.parts
         ]
+        ahead = self._places.get(step.node)
         sound = None
         if step.audio is not None:
             digest, name = step.audio
             sound = Piece(self._locate(digest), "the sound", digest=digest, file=name)
         try:
             wanted = JoinSettings(fps=Fraction(str(fps)) if fps is not None else None, audio_codec=codec)
-            joined = join(pieces, target, wanted, sound=sound)
-            return self._blobs.adopt_read(target, joined.sha256), proof_of(joined)
+            joined = join(pieces, target, wanted, sound=sound, copy=ahead.begin() if ahead is not None else None)
+            blob = self._blobs.adopt_read(target, joined.sha256)
+            if ahead is not None:
+                ahead.done(joined.sha256)
+            return blob, proof_of(joined)
         finally:
             if os.path.lexists(target):
                 os.unlink(target)
