@@ -34,6 +34,7 @@ _SOON_S = 0.05
 """A write that comes later than this after the one before goes straight into the database."""
 _MOST = 128
 """Writes."""
+_STALE_S = 86_400.0
 
 
 class Writes:
@@ -116,7 +117,7 @@ def recover(database: Database) -> None:
     """Put into the database what dead processes had still to write. Whoever comes meanwhile waits. Raises StoreError."""
     folder = database.folder / _FOLDER
     try:
-        names = [name for name in os.listdir(folder) if name.endswith((".log", ".new"))]
+        names = [name for name in os.listdir(folder) if name.endswith(".log")]
         if names:
             _recover_files(database, folder, names)
     except FileNotFoundError:
@@ -131,6 +132,11 @@ def _recover_files(database: Database, folder: Path, names: Sequence[str]) -> No
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in names:
             _recover_file(database, folder / name)
+        for path in folder.glob(
+            "*.new"
+        ):  # empty, and nobody's if it is old: its process was killed before it had its lock
+            if time.time() - path.stat().st_mtime > _STALE_S:
+                path.unlink(missing_ok=True)
     finally:
         os.close(lock)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,15 @@ def test_a_file_that_its_process_had_not_written_to_yet_is_taken_away(tmp_path: 
     assert left(tmp_path)[0].stat().st_size == 0
     open_database(tmp_path).close()
     assert left(tmp_path) == []
+
+
+def test_a_file_that_is_just_being_made_is_left_alone_and_one_that_never_was_is_taken_away(tmp_path: Path) -> None:
+    killed(tmp_path)
+    for name, age_s in (("young", 0), ("old", 100_000)):
+        (tmp_path / f"backlog/{name}.new").touch()
+        os.utime(tmp_path / f"backlog/{name}.new", times=(time.time() - age_s,) * 2)
+    open_database(tmp_path).close()
+    assert [path.name for path in left(tmp_path)] == ["young.new"]
 
 
 def test_what_a_living_process_has_still_to_write_is_left_to_it(database: Database, tmp_path: Path) -> None:
