@@ -49,8 +49,9 @@ class Place:
         action = Action("zoom/stitch", "stitch", ("true",), Output(output), extra=Tree.of(entries), files=files)
         return workspaces.open(action)
 
-    def join(self, texts: list[str], change: Callable[[Path], object] = lambda _: None) -> dict[str, int]:
-        """One attempt, which sees just these inputs and ends well. Returns its inputs' inodes."""
+    def join(self, texts: list[str], change: Callable[[Path], object] = lambda _: None) -> dict[str, tuple[int, int]]:
+        """One attempt, which sees just these inputs and ends well. Returns which files they were: a number that is free again
+        may be given to the next one, at another time."""
         workspace = self.open(self.entries(texts))
         assert sorted(os.listdir(workspace.cwd.parent)) == ["t", "w"]
         found = sorted(str(path.relative_to(workspace.cwd)) for path in workspace.cwd.rglob("*") if path.is_file())
@@ -59,13 +60,13 @@ class Place:
         assert folders == ["in", *(f"in/{at:04d}" for at in range(len(texts))), "out"]
         assert [(workspace.cwd / path).read_text() for path in found[:-1]] == texts
         assert os.listdir(workspace.home) == []
-        inodes = {path: (workspace.cwd / path).stat().st_ino for path in found[:-1]}
+        looks = {path: (workspace.cwd / path).stat() for path in found[:-1]}
         (workspace.cwd / "out/final").write_text("".join(texts))
         change(workspace.cwd)
         workspace.check()
         workspace.discard()
         workspace.discard()
-        return inodes
+        return {path: (look.st_ino, look.st_ctime_ns) for path, look in looks.items()}
 
 
 @pytest.fixture
