@@ -23,9 +23,6 @@ from helios_pipe.manifest.patterns import (
     unescape,
 )
 
-_PROBES = ("\1" * 7, "\2" * 12)
-"""Names that nobody gives: what excludes both excludes all."""
-
 
 class Expansion(NamedTuple):
     """What patterns came to. `files` are relative paths with `/`, sorted; `folders` are those that were looked into (`.` is
@@ -72,6 +69,8 @@ class _Walk:
     def __init__(self, root: str) -> None:
         self._root = root.rstrip("/") + "/"
         self._excludes: list[re.Pattern[str]] = []
+        self._shut: list[tuple[re.Pattern[str], str]] = []
+        """What matches a folder of which nothing is left, with this behind its path."""
         self._excluded_paths: set[str] = set()
         self._listings: dict[str, list[os.DirEntry[str]]] = {}
         self._above: set[tuple[int, int]] | None = None
@@ -91,6 +90,7 @@ class _Walk:
         """From now on leave out what the pattern means."""
         if pattern.literal is None:
             self._excludes.append(path_regex(pattern))
+            self._shut.append((path_regex(_without_ending(pattern)), "/" if pattern.folder_only else ""))
         else:
             self._excluded_paths.add(literal_key(pattern))
 
@@ -158,8 +158,10 @@ class _Walk:
     def _enters(self, folder: str, entry: os.DirEntry[str]) -> bool:
         """Whether a folder is to be gone into: not where all below it is excluded, nor through a link to a folder that it
         stands in."""
-        below = folder + entry.name + "/"
-        if all(self._excluded(below + probe) for probe in _PROBES):
+        path = folder + entry.name
+        if self._excluded_paths and is_under(f"{path}/\0", self._excluded_paths):  # as no file is called
+            return False
+        if any(regex.match(path + ending) for regex, ending in self._shut):
             return False
         if not entry.is_symlink():
             return True
@@ -178,6 +180,14 @@ class _Walk:
         if self._excluded_paths and is_under(path, self._excluded_paths):
             return True
         return any(regex.match(path) for regex in self._excludes)
+
+
+def _without_ending(pattern: Pattern) -> Pattern:
+    """What excludes the whole folders that the pattern leaves nothing of: `in/**` and `in/*` do what `in` does."""
+    parts = pattern.parts
+    while not pattern.folder_only and len(parts) > 1 and parts[-1] in ("*", "**"):
+        parts = parts[:-1]
+    return pattern._replace(parts=parts)
 
 
 def _advance(reached: set[int], parts: list[str], name: str) -> tuple[frozenset[int], bool, bool]:

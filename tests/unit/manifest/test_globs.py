@@ -213,3 +213,19 @@ def test_an_escaped_path_means_itself(path: str) -> None:
 def test_a_pattern_with_many_stars_takes_no_longer() -> None:
     assert not Matcher(["*a" * 40 + "b"])("a" * 200)
     assert not Matcher(["**/" * 30 + "b"])("/".join("a" * 30))
+
+
+def test_a_folder_is_gone_into_where_an_exclusion_leaves_some_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "in" / name).touch()
+    assert expand(tmp_path, ["*", "!in/[!a]*"]).files == ("in/a.png",)
+
+
+@pytest.mark.parametrize("pattern", ["!in", "!in/", "!in/*", "!in/**", "!in/**/*", "!i?", "!*/", "!./*"])
+def test_a_folder_that_is_excluded_whole_is_not_looked_into(tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "in/deep").mkdir(parents=True)
+    (tmp_path / "in/deep/a.png").touch()
+    found = expand(tmp_path, ["**", pattern])
+    assert found.files == ()
+    assert found.folders == (".",)
