@@ -18,6 +18,7 @@ from helios_pipe.manifest.scalars import resolve
 
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 64
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels, the limit for a manifest"
 MAX_NODES = 1_000_000
 MAX_TAG_DIRECTIVES = 16
 
@@ -214,7 +215,7 @@ class _Builder:
 
     def _reach(self, event: Any, depth: int) -> None:
         if depth > MAX_DEPTH:
-            self._stop(event, f"nested deeper than {MAX_DEPTH} levels, the limit for a manifest")
+            self._stop(event, _TOO_DEEP)
         self._deepest = max(self._deepest, depth)
 
     def _stop(self, event: Any, message: str) -> NoReturn:
@@ -236,6 +237,8 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> str:
     lines = text.splitlines()
     if mark is not None and mark.line < len(lines) and "\t" in lines[mark.line][: mark.column + 1]:
         return "a tab in the indentation, expected spaces"
+    if "maximum nesting depth" in f"{error.context} {problem}":  # the C library looks ahead, and has a limit of its own
+        return _TOO_DEEP
     context = f" {error.context}" if error.context and error.problem else ""
     hint = ""
     if "mapping values are not allowed" in problem:
