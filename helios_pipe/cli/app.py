@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
 from helios_pipe.cache.stamp import Signature
-from helios_pipe.errors import HeliosPipeError
+from helios_pipe.cli.ending import exit_code_of
 from helios_pipe.version import __version__
 
 _COMMANDS = {
@@ -74,8 +72,12 @@ def app() -> None:
 
 def call(argv: list[str], unchanged: Sequence[Signature] | None = None) -> int:
     """Run one command; returns the exit code. `unchanged` were looked at just now, for `run`."""
+    return exit_code_of(lambda: _call(argv, unchanged))
+
+
+def _call(argv: list[str], unchanged: Sequence[Signature] | None) -> object:
     try:
-        code = app.main(argv, prog_name="helios-pipe", standalone_mode=False, obj=unchanged)
+        return app.main(argv, prog_name="helios-pipe", standalone_mode=False, obj=unchanged)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
@@ -87,22 +89,3 @@ def call(argv: list[str], unchanged: Sequence[Signature] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         return 130
-    except HeliosPipeError as error:
-        click.echo(f"error: {error}", err=True)
-        return error.exit_code
-    except BrokenPipeError:  # whoever read our output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if type(error).__module__ != "sqlite3":
-            raise
-        return _bad_database(error)
-    return code if isinstance(code, int) else 0
-
-
-def _bad_database(error: Exception) -> int:
-    """What SQLite found wrong while it was asked for something."""
-    from helios_pipe.cache.database import DAMAGED
-
-    click.echo(f"error: the cache's database cannot be read: {error}\n  {DAMAGED}", err=True)
-    return 3

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from helios_pipe.cli.options import cache_option, json_option, make_request, manifest_argument, set_option
+from helios_pipe.cli.asking import make_request
+from helios_pipe.cli.options import cache_option, json_option, manifest_argument, set_option
 
 if TYPE_CHECKING:
     from helios_pipe.pipeline.explaining import Explanation, Line

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from helios_pipe.cli.options import make_request, manifest_argument, set_option
+from helios_pipe.cli.asking import make_request
+from helios_pipe.cli.options import manifest_argument, set_option
 
 
 def _parse_size(ctx: click.Context, _: click.Parameter, value: str | None) -> tuple[int, int] | None:

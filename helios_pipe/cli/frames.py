@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from helios_pipe.cli.options import cache_option, make_request, manifest_argument, set_option
+from helios_pipe.cli.asking import make_request
+from helios_pipe.cli.options import cache_option, manifest_argument, set_option
 
 
 @click.command("frames")

@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from helios_pipe.pipeline.request import Request
-
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -59,10 +57,12 @@ def cost_option(function: _Command) -> _Command:
 
 
 def _parse_duration(ctx: click.Context, _: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
     from helios_pipe.manifest.units import UnitError, parse_duration
 
     try:
-        return None if value is None else parse_duration(value)
+        return parse_duration(value)
     except UnitError as error:
         raise click.BadParameter(str(error), ctx) from error
 
@@ -94,10 +94,3 @@ def _parse_overrides(ctx: click.Context, _: click.Parameter, values: tuple[str, 
             raise click.BadParameter(f"{text!r} is not NAME=VALUE", ctx)
         found[name] = value
     return found
-
-
-def make_request(manifest: Path, **options: Any) -> Request:
-    """The request that these options spell."""
-    if "no_stitch" in options:
-        options["stitch"] = not options.pop("no_stitch")
-    return Request(manifest=manifest, **options)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from helios_pipe.cli.options import choice_options, make_request
+from helios_pipe.cli.asking import make_request
+from helios_pipe.cli.options import choice_options
 
 if TYPE_CHECKING:
     from helios_pipe.engine.plan import PlannedNode

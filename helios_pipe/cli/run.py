@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from helios_pipe.cache.stamp import Signature
-from helios_pipe.cli.options import choice_options, cost_option, deadline_option, make_request
+from helios_pipe.cli.asking import run_as_asked
+from helios_pipe.cli.options import choice_options, cost_option, deadline_option
 
 
 @click.command("run")
@@ -25,32 +26,6 @@ from helios_pipe.cli.options import choice_options, cost_option, deadline_option
 @click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is found, and why the rest must be made.")
 @click.pass_obj
-def command(
-    unchanged: Sequence[Signature] | None,
-    /,
-    manifest: Path,
-    as_json: bool,
-    dry_run: bool,
-    no_wait: bool,
-    detach: bool,
-    quiet: bool,
-    verbose: bool,
-    **options: Any,
-) -> int:
+def command(unchanged: Sequence[Signature] | None, /, manifest: Path, **options: Any) -> int:
     """Make everything of MANIFEST that is out of date, or only JOBs and what they need."""
-    if dry_run:
-        from helios_pipe.cli.plan import show_plan
-
-        for name in ("concurrency", "keep_going", "durable", "deadline_s", "max_cost"):
-            options.pop(name)
-        return show_plan(manifest, as_json=as_json, **options)
-    request = make_request(manifest, wait=not no_wait, **options)
-    if detach:
-        from helios_pipe.cli.detach import run_detached
-
-        return run_detached(request, as_json=as_json)
-    from helios_pipe.cli.running import tell_machines, tell_people
-
-    if as_json:
-        return tell_machines(request, unchanged=unchanged or ())
-    return tell_people(request, quiet=quiet, verbose=verbose, unchanged=unchanged or ())
+    return run_as_asked(manifest, unchanged=unchanged or (), **options)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import click
-
+from helios_pipe.cli.ending import say
 from helios_pipe.cli.fast import request_of
+from helios_pipe.engine.options import as_record
 from helios_pipe.errors import HeliosPipeError
 from helios_pipe.report import texts
 
@@ -40,13 +39,13 @@ def tell_machines(
         lines(event)
 
     def on_wait(text: str) -> None:
-        click.echo(f"{text}; waiting for it", err=True)
+        say(f"{text}; waiting for it", err=True)
         tell({"event": "waiting", "reason": text})
 
     try:
         summary, fields = _run(request, tell, "json" if on_event is None else _DETACHED, on_wait, unchanged)
     except HeliosPipeError as error:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         tell({"event": "error", "message": error.message, "hint": error.hint, "exit_code": error.exit_code})
         tell({"event": "summary", **_nothing(error.message)})
         return error.exit_code
@@ -55,15 +54,15 @@ def tell_machines(
         return 130
     _tell_end(summary, fields, tell)
     if lines.error is not None:
-        click.echo(f"error: stdout cannot be written: {lines.error.strerror}", err=True)
+        say(f"error: stdout cannot be written: {lines.error.strerror}", err=True)
     return summary.exit_code or int(lines.error is not None)
 
 
 def _tell_end(summary: Summary, fields: dict[str, object], tell: Callable[[Event], None]) -> None:
     for failure in summary.failures:
-        tell({"event": "failure", **asdict(failure)})
+        tell({"event": "failure", **as_record(failure)})
     if summary.stopped:
-        click.echo(f"error: {summary.stopped}", err=True)
+        say(f"error: {summary.stopped}", err=True)
         tell({"event": "error", "message": summary.stopped, "hint": "", "exit_code": summary.exit_code})
     tell({"event": "summary", **fields})
 
@@ -89,11 +88,11 @@ def tell_people(
         if listener is not None:
             listener.close()
     for failure in summary.failures:
-        click.echo("\n".join(texts.failure(asdict(failure))), err=True)
+        say("\n".join(texts.failure(as_record(failure))), err=True)
     if summary.stopped:
-        click.echo(f"error: {summary.stopped}", err=True)
+        say(f"error: {summary.stopped}", err=True)
     if not quiet or summary.exit_code:
-        click.echo("\n".join([texts.headline(fields), *texts.outputs(fields)]), err=bool(quiet))
+        say("\n".join([texts.headline(fields), *texts.outputs(fields)]), err=bool(quiet))
     return summary.exit_code
 
 
@@ -106,7 +105,7 @@ def _listener(*, quiet: bool, verbose: bool) -> Plain | Live | None:
 
 
 def _say_waiting(text: str) -> None:
-    click.echo(f"{text}; waiting for it", err=True)
+    say(f"{text}; waiting for it", err=True)
 
 
 def _run(
@@ -123,7 +122,7 @@ def _run(
     began_ns = time.time_ns()
     opened = open_manifest(request)
     for warning in opened.manifest.warnings if style != "quiet" else ():
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     session = Session(request, opened, unchanged)
     try:
         summary = run(session, listener, on_wait, Hooks(ours=True))
@@ -148,7 +147,7 @@ def _fields(job: str, summary: Summary) -> dict[str, object]:
         "failed": summary.failed,
         "skipped": summary.skipped,
         "duration_s": round(summary.duration_s, 3),
-        "outputs": [asdict(output) for output in summary.outputs],
+        "outputs": [as_record(output) for output in summary.outputs],
         **_billing(summary),
     }
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from helios_pipe.cli.options import cache_option, json_option, make_request, set_option
+from helios_pipe.cli.asking import make_request
+from helios_pipe.cli.options import cache_option, json_option, set_option
 from helios_pipe.errors import UsageError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ class Channel:
         if self._out is None:
             return
         try:
-            self._out.write(_writable(line, self._out.encoding) + "\n")
+            self._out.write(writable(line, self._out.encoding) + "\n")
             self._out.flush()
         except OSError as error:
             self.error = None if isinstance(error, BrokenPipeError) else error
@@ -26,7 +26,7 @@ class Channel:
             self._out = None
 
 
-def _writable(line: str, encoding: str | None) -> str:
+def writable(line: str, encoding: str | None) -> str:
     """The line with what the stream cannot spell written as escapes, which JSON reads too."""
     known = encoding or "utf-8"
     try:

@@ -65,3 +65,9 @@ def test_importing_the_package_costs_no_heavy_import(statement: str) -> None:
     script = f"import sys; {statement}; print(*sorted(m.partition('.')[0] for m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert not set(done.stdout.split()) & (HEAVY | SLOW_WAY)
+
+
+def test_a_run_with_little_to_do_loads_no_click(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-9", size=5))
+    assert not loaded(project, "run", "render.yaml", "-q", "-j2") & {"click", "difflib"}
+    assert len(project.rendered()) == 2
