@@ -12,7 +12,7 @@ from helios_pipe.action.tree import read_tree
 from helios_pipe.cache.blobs import Blob, Blobs
 from helios_pipe.digest import Digest
 from helios_pipe.errors import AdapterError, OutputError, StoreError
-from helios_pipe.media.probe import is_image
+from helios_pipe.media.names import is_image
 from helios_pipe.ports import Artifact, BlobStore, WorkerResult
 from helios_pipe.worker.outputs import check_output
 

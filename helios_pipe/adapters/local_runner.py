@@ -3,7 +3,6 @@ of plans, keys or records."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Event
@@ -145,7 +144,7 @@ class LocalRunner:
             folder = workspace.keep(self._kept / action.node)
         except UnusableError:
             return outcome  # why the command failed is the news, not that nobody can look at its folder
-        repeat = f"cd {shlex.quote(str(folder))} && {_environment_prefix(action)}{shlex.join(argv)}"
+        repeat = _repeat(folder, action, argv)
         return Outcome(
             failure=outcome.failure, reason=outcome.reason, exit_code=outcome.exit_code, tail=outcome.tail,
             log=outcome.log, duration_s=outcome.duration_s, memory_mb=outcome.memory_mb, kept=folder, repeat=repeat,
@@ -157,8 +156,12 @@ def _uses(action: Action, mark: ToolMark) -> bool:
     return any(mark.name in word for word in action.argv)
 
 
-def _environment_prefix(action: Action) -> str:
-    return "".join(f"{name}={shlex.quote(value)} " for name, value in action.env)
+def _repeat(folder: Path, action: Action, argv: tuple[str, ...]) -> str:
+    """The command line that runs the action again in its kept folder."""
+    import shlex
+
+    variables = "".join(f"{name}={shlex.quote(value)} " for name, value in action.env)
+    return f"cd {shlex.quote(str(folder))} && {variables}{shlex.join(argv)}"
 
 
 def _reason(result: WorkerResult) -> str:

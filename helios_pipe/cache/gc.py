@@ -8,7 +8,6 @@ without blobs.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -99,6 +98,8 @@ class Collector:
             os.rename(standing, gone)
         except OSError:
             return
+        import shutil  # it loads every way to compress
+
         shutil.rmtree(gone, ignore_errors=True)
 
     def verify(self) -> list[Digest]:

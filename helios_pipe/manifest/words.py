@@ -7,7 +7,6 @@ files were written for, where a backslash escapes whatever follows it, inside qu
 from __future__ import annotations
 
 import re
-import shlex
 from typing import Literal, NamedTuple
 
 from helios_pipe.errors import UsageError
@@ -47,6 +46,8 @@ def split_posix(text: str) -> list[str]:
     """Words as a POSIX shell splits them, nothing expanded. Raises CommandError on an open quote or a trailing backslash."""
     if not ("'" in text or '"' in text or "\\" in text):
         return [word for word in _POSIX_PLAIN.split(text) if word]
+    import shlex
+
     try:
         return shlex.split(text)
     except ValueError as error:

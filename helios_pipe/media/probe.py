@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios_pipe.errors import OutputError
-from helios_pipe.media.container import DEMUXERS, open_media
+from helios_pipe.media.container import open_media
 from helios_pipe.media.rates import snap
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
-
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".exr", ".tif", ".tiff", ".dpx", ".bmp", ".webp", ".tga", ".ppm", ".pgm", ".hdr", ".jxl"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +34,6 @@ class VideoInfo:
     color_trc: int
     color_space: int
     audio: int
-
-
-def is_video(name: str) -> bool:
-    """Whether a file of that name holds a video, by its suffix."""
-    return os.path.splitext(name)[1].lower() in DEMUXERS
-
-
-def is_image(name: str) -> bool:
-    """Whether a file of that name holds one image, by its suffix."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def count_frames(path: Path) -> int:

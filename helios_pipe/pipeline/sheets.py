@@ -8,7 +8,8 @@ from helios_pipe.cache.results import Result
 from helios_pipe.engine.work import Task
 from helios_pipe.errors import OutputError, UsageError
 from helios_pipe.media.images import frame_number
-from helios_pipe.media.probe import count_frames, is_image, is_video
+from helios_pipe.media.names import is_image, is_video
+from helios_pipe.media.probe import count_frames
 from helios_pipe.media.sheet import Shot, chosen, draw_sheet, need_pillow, still_image, video_images
 from helios_pipe.pipeline.explaining import explain
 from helios_pipe.pipeline.session import Session

@@ -4,7 +4,6 @@ of plans, keys or records."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from fractions import Fraction
 from threading import Event
 
@@ -12,7 +11,7 @@ from helios_pipe.action.model import Action, Entry, Join, Output, Part, Step, Tr
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StitchError
 from helios_pipe.manifest.model import Encode
-from helios_pipe.media.probe import is_image
+from helios_pipe.media.names import is_image
 from helios_pipe.ports import ActionRunner, Outcome
 from helios_pipe.stitch.encode import check_sizes, encode_argv, sequence_names
 from helios_pipe.stitch.runner import refused
@@ -44,10 +43,10 @@ class EncodeRunner:
         if made.digest is None:
             return made
         if step.audio is None:
-            return replace(made, tail="")
+            return made._replace(tail="")
         picture = Part(step.node, made.digest, step.output.name, frames=action.output.frames)
         joined = self._joins.run(step._replace(method="concat", parts=(picture,)), attempt, cancel)
-        return replace(joined, log=made.log, duration_s=made.duration_s + joined.duration_s)
+        return joined._replace(log=made.log, duration_s=made.duration_s + joined.duration_s)
 
     def close(self) -> None:
         """See ActionRunner."""

@@ -8,7 +8,7 @@ from helios_pipe.action.model import Entry, Part, Tree
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
 from helios_pipe.media.images import frame_number, renumbered, series_of
-from helios_pipe.media.probe import is_image
+from helios_pipe.media.names import is_image
 
 
 def collect_trees(parts: Sequence[tuple[Part, Tree | None]], sizes: Mapping[Digest, int], *, by_chunk: bool) -> Tree:

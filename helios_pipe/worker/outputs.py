@@ -8,7 +8,7 @@ from pathlib import Path
 
 from helios_pipe.action.model import Output
 from helios_pipe.errors import OutputError
-from helios_pipe.media.probe import count_frames, is_image, is_video
+from helios_pipe.media.names import is_image, is_video
 
 
 def check_output(path: str, output: Output) -> None:
@@ -31,6 +31,8 @@ def check_output(path: str, output: Output) -> None:
     if found.st_size == 0:
         raise OutputError(f"{output.name} is empty")
     if output.frames is not None and is_video(output.name):
+        from helios_pipe.media.probe import count_frames
+
         _expect(output, count_frames(Path(path)), "frames")
 
 

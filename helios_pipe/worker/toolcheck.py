@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from helios_pipe.errors import ToolError
 from helios_pipe.ports import WorkerJob, WorkerResult
@@ -16,8 +15,7 @@ LIMIT_S = 10.0
 """How long a program may take to say its version."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolLine:
+class ToolLine(NamedTuple):
     """What a tool says of itself: its line, the executable that PATH leads to, and how that file looks (size, mtime_ns,
     inode): while it looks so, the line need not be asked again."""
 
@@ -57,6 +55,8 @@ def missing_program(name: str, path: str) -> ToolError:
 
 
 def _ask(argv: tuple[str, ...], path: str) -> WorkerResult:
+    import tempfile  # it loads every way to compress
+
     with tempfile.TemporaryDirectory(prefix="helios-pipe-") as scratch:
         environment = {"PATH": path, "TZ": "UTC", "LC_ALL": "C.UTF-8", "HOME": scratch, "TMPDIR": scratch}
         job = WorkerJob(argv[0], argv[1:], environment, Path(scratch), timeout_s=LIMIT_S)

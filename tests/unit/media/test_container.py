@@ -8,7 +8,7 @@ import pytest
 
 from helios_pipe.errors import OutputError
 from helios_pipe.media.container import demuxer_for, open_media
-from helios_pipe.media.probe import is_image, is_video
+from helios_pipe.media.names import is_image, is_video
 
 
 @pytest.mark.parametrize(
