@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from helios_pipe.action.model import Step
 from helios_pipe.digest import Digest
@@ -106,8 +107,7 @@ class WorkerAdapter(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What an attempt at an action came to. With `digest` it succeeded and the content is in the local cache; otherwise
     `failure` and `reason` say why not. `mark` is the blob's file as it was stored (size, mtime_ns, inode). `damaged` are
     blobs among the inputs that were missing or not what their names promise; `stale`: an input changed meanwhile. `proof`
@@ -129,7 +129,7 @@ class Outcome:
     proof: bytes = b""
     duration_s: float = 0.0
     worker: str = "local"
-    tools: Mapping[str, str] = field(default_factory=dict)
+    tools: Mapping[str, str] = MappingProxyType({})
     billed_ms: int | None = None
     memory_mb: int | None = None
 

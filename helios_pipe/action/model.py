@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from typing import Literal, NamedTuple
@@ -22,11 +21,20 @@ class Entry(NamedTuple):
     executable: bool = False
 
 
-@dataclass(frozen=True)
 class Tree:
     """A set of files by logical path, sorted. Its digest is that of its canonical JSON, which is also how it is stored."""
 
-    entries: tuple[Entry, ...] = ()
+    def __init__(self, entries: tuple[Entry, ...] = ()) -> None:
+        self.entries = entries
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tree) and self.entries == other.entries
+
+    def __hash__(self) -> int:
+        return hash(self.entries)
+
+    def __repr__(self) -> str:
+        return f"Tree({self.entries!r})"
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Tree:

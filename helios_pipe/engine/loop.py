@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 
 from helios_pipe.cache.results import Results
 from helios_pipe.engine.brake import Brake
@@ -83,7 +82,7 @@ class Loop:
         placed = [self._placed[work.name] for work in self._works if work.name in self._placed]
         summary = self._ledger.summary(self._around.clock() - began, self._brake.reason, self._fatal, placed)
         meter = self._meter
-        return replace(summary, billed_s=meter.billed_s, billed_gb_s=meter.billed_gb_s, cost=meter.cost)
+        return summary._replace(billed_s=meter.billed_s, billed_gb_s=meter.billed_gb_s, cost=meter.cost)
 
     # -- what is next ---------------------------------------------------------------------------------------------
 

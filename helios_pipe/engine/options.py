@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from helios_pipe.digest import Digest
 
@@ -65,8 +64,7 @@ class RunOptions(NamedTuple):
     progress_s: float = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """One output where the manifest wants it: path relative to the manifest's folder, digest, bytes."""
 
     path: str
@@ -74,8 +72,7 @@ class Placed:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptNote:
+class AttemptNote(NamedTuple):
     """One failed attempt: its class of failure, why, how long its command took in seconds, and where."""
 
     attempt: int
@@ -85,8 +82,7 @@ class AttemptNote:
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """Why one node failed, with what helps: the end of its output, its log, its kept workspace, how to repeat it, and all
     attempts of this run, the last one included."""
 
@@ -101,8 +97,7 @@ class Failure:
     history: tuple[AttemptNote, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """What a run came to. executed + cached + failed + skipped == total."""
 
     state: RunState
@@ -114,9 +109,17 @@ class Summary:
     skipped: int
     duration_s: float
     outputs: tuple[Placed, ...] = ()
-    failures: tuple[Failure, ...] = field(default=())
+    failures: tuple[Failure, ...] = ()
     warnings: tuple[str, ...] = ()
     stopped: str = ""
     billed_s: float = 0.0
     billed_gb_s: float = 0.0
     cost: float = 0.0
+
+
+def as_record(value: Any) -> Any:
+    """A value of this module as plain data, all the way down: a mapping of its fields by name."""
+    if not isinstance(value, tuple):
+        return value
+    items = [as_record(item) for item in value]
+    return dict(zip(value._fields, items, strict=True)) if hasattr(value, "_fields") else tuple(items)

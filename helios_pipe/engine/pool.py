@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, Thread
+from typing import NamedTuple
 
 from helios_pipe.action.model import Step
 from helios_pipe.engine.work import Task
@@ -15,28 +15,24 @@ from helios_pipe.errors import HeliosPipeError
 from helios_pipe.ports import ActionRunner, FailureClass, Outcome
 
 
-@dataclass(slots=True, eq=False)
 class Flight:
     """One attempt at a task, on its way. `began` (monotonic seconds) is None until a slot takes it up; a `copy` was started
     while another attempt at the same task was under way."""
 
-    task: Task
-    step: Step
-    attempt: int
-    copy: bool = False
-    cancel: Event = field(default_factory=Event)
-    began: float | None = None
+    __slots__ = ("attempt", "began", "cancel", "copy", "step", "task")
+
+    def __init__(self, task: Task, step: Step, attempt: int, copy: bool = False, began: float | None = None) -> None:
+        self.task, self.step, self.attempt, self.copy, self.began = task, step, attempt, copy, began
+        self.cancel = Event()
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """A slot took up an attempt."""
 
     flight: Flight
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A slot is done with an attempt. `crash` is an error that nobody foresaw."""
 
     flight: Flight

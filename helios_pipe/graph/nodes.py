@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from helios_pipe.graph.chunking import Span, digits
@@ -12,14 +11,13 @@ from helios_pipe.manifest.model import Job, JobInput
 NodeKind = Literal["chunk", "stitch", "command"]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One thing to make. Names: `JOB/0003` for a chunk, `JOB/stitch`, `JOB` for a single-command job."""
 
     name: str
     kind: NodeKind
     job: str
-    index: int = 0
+    index: int = 0  # type: ignore[assignment] # not the method of a tuple
 
 
 def takes(job: Job, kind: NodeKind) -> tuple[str, ...]:

@@ -7,13 +7,14 @@ Templates in here hold only what is known later: `chunk.*`, `output`, `inputs`, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from helios_pipe.manifest.template import Template
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Scalar = str | int | float | bool | None
 MarkPath = tuple[str | int, ...]
@@ -24,8 +25,7 @@ Marks = Mapping[MarkPath, tuple[int, int]]
 StitchMethod = Literal["concat", "collect", "encode", "command"]
 
 
-@dataclass(frozen=True, slots=True)
-class Frames:
+class Frames(NamedTuple):
     """A range of frame numbers: `start`, `start + step`, … not beyond `end`. Both ends are rendered; `end` is normalised
     to the last number that is."""
 
@@ -34,7 +34,7 @@ class Frames:
     step: int = 1
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override] # not the method of a tuple
         """How many frames are rendered."""
         return (self.end - self.start) // self.step + 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from helios_pipe.errors import UsageError
 from helios_pipe.manifest.marks import MarkTree
@@ -13,8 +13,7 @@ MAX_PROBLEMS = 1000
 """More than these in one manifest are not listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong: `file:line:column: path: message`. Line and column count from 1; line 0 means the whole
     file, an empty path the whole document."""
 
@@ -45,15 +44,15 @@ class FatalProblemError(Exception):
     """Nothing more can be said of the document: a syntax error, a limit. Ends the look at it; never leaves the package."""
 
 
-@dataclass(slots=True)
 class Report:
     """Gathers problems and warnings, so that they are all told in one go."""
 
-    file: str
-    marks: MarkTree = field(default_factory=MarkTree)
-    errors: list[Problem] = field(default_factory=list)
-    warnings: list[Problem] = field(default_factory=list)
-    unlisted: bool = False
+    def __init__(self, file: str, marks: MarkTree | None = None) -> None:
+        self.file = file
+        self.marks = MarkTree() if marks is None else marks
+        self.errors: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.unlisted = False
 
     def error(self, where: MarkPath, message: str) -> None:
         """Note a problem at a place in the document, or at the nearest place above it that exists."""

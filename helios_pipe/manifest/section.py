@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from helios_pipe.manifest.model import Frames, MarkPath
 from helios_pipe.manifest.paths import PathError, clean_output
@@ -20,8 +19,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 VARIABLE_RULE = "letters, digits and '_', not beginning with a digit"
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A mapping, its place and the names that are known in it. A value that was found flawed counts as given, but is None."""
 
     data: dict[str, Any]

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
 from queue import SimpleQueue
 from types import MappingProxyType
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from helios_pipe.digest import Digest
 from helios_pipe.engine.cost import Meter
 from helios_pipe.engine.ledger import Ledger
 from helios_pipe.engine.loop import Loop
-from helios_pipe.engine.options import Placed, RunOptions, RunState, Stop, Summary
+from helios_pipe.engine.options import Placed, RunOptions, RunState, Stop, Summary, as_record
 from helios_pipe.engine.pool import Flight, Message
 from helios_pipe.engine.settle import Settler
 from helios_pipe.engine.surroundings import Surroundings
@@ -131,7 +130,7 @@ class _Run:
 
         def failed(error: HeliosPipeError) -> Summary:
             summary = ledger.summary(time.monotonic() - began, None, True, [])
-            return replace(summary, state=RunState.FAILED, exit_code=error.exit_code, stopped=str(error))
+            return summary._replace(state=RunState.FAILED, exit_code=error.exit_code, stopped=str(error))
 
         with self._recorded(failed) as record, self.steering.signals():
             record.append(loop.run())
@@ -246,7 +245,7 @@ def _chance() -> float:
 
 def _plain(summary: Summary) -> dict[str, object]:
     """For the journal: canonical JSON has no floats."""
-    record = asdict(summary)
+    record: dict[str, object] = as_record(summary)
     for name in ("duration_s", "billed_s", "billed_gb_s", "cost"):
         record[name] = f"{record[name]:.6f}"
     return record
