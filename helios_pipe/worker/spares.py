@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.staging import Stage
 from helios_pipe.worker.watches import Watched, Watches
 
@@ -52,17 +53,26 @@ class Spares:
             old, seen = spares.pop() if spares else ("", None)
         except IndexError:  # another thread was quicker
             return None
-        if seen is not None:
-            os.rename(old, root)
+        if seen is None:
+            return None
+        if seen.watched is None and (seen := self._watch(old, seen)) is None:
+            remove_tree(old)
+            return None
+        os.rename(old, root)
         return seen
 
     def note(self, root: str, folders: Sequence[str]) -> Seen | None:
         """How the new set `root` looks, which was just laid out; None where nothing is given on. Raises OSError."""
         if self._deserted is None:
             return None
+        return Seen(_look(root, folders), {folder: place for place, folder in enumerate(("", *folders))}, None)
+
+    def _watch(self, root: str, seen: Seen) -> Seen | None:
+        """From the second attempt on a set is watched: many serve one only, and to stop watching takes long. None where it is
+        not as it was before anybody watched."""
         watches = self._watches = self._watches or Watches()
-        watched = watches.watch([root, *(f"{root}/{folder}" for folder in folders)])
-        return Seen(_look(root, folders), {folder: place for place, folder in enumerate(("", *folders))}, watched)
+        watched = watches.watch([f"{root}/{folder}".rstrip("/") for folder in seen.places])
+        return seen._replace(watched=watched) if _look(root, list(seen.places)[1:]) == seen.looked else None
 
     def deserted(self) -> bool:
         """Whether nothing is left of any command that has ended, as far as anybody can tell. What has come to its end

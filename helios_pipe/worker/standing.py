@@ -23,7 +23,6 @@ from helios_pipe.action.model import Entry
 from helios_pipe.digest import digest_file
 from helios_pipe.worker.bring import Locate, bring
 from helios_pipe.worker.removal import remove_tree
-from helios_pipe.worker.staging import parents
 
 FEWEST = 64
 """From this many inputs on."""
@@ -63,6 +62,7 @@ class Standing:
         try:
             os.rename(place, self.root)
             self._files, self._folders = _read_index(f"{place}.index")
+            os.unlink(f"{place}.index")  # it says nothing any more
             if os.listdir(self.root) == ["w"] and self._untouched():
                 return
         except OSError:
@@ -72,16 +72,17 @@ class Standing:
         os.makedirs(self._inner)
 
     def prepare(self, entries: Sequence[Entry], folders: Sequence[str], locate: Locate, link_size: int) -> None:
-        """Make it hold these entries and folders, and nothing else: what is right already stays. Raises as `bring`."""
-        wanted = {entry.path: entry for entry in entries}
-        changed = {""}
-        for path in [path for path, kept in self._files.items() if not _same(wanted.get(path), kept)]:
+        """Make it hold these entries and folders (theirs among them), and nothing else: what is right already stays. Raises as
+        `bring`."""
+        there = self._files
+        wanted = {path: (digest, executable) for path, digest, _, executable in entries}
+        gone = [path for path, kept in there.items() if wanted.get(path) != kept[:2]]
+        for path in gone:
             os.unlink(f"{self._inner}/{path}")
-            del self._files[path]
-            changed.add(path.rpartition("/")[0])
-        new = [entry for entry in entries if entry.path not in self._files]
-        changed.update(entry.path.rpartition("/")[0] for entry in new)
-        self._have_folders({*parents(list(wanted)), *folders}, changed)
+            del there[path]
+        new = [entry for entry in entries if entry.path not in there] if len(there) < len(wanted) else []
+        changed = {"", *(path.rpartition("/")[0] for path in (*gone, *(entry.path for entry in new)))}
+        self._have_folders(set(folders), changed)
         self._bring(new, locate, link_size)
         self._note(changed & {"", *self._folders})
 
@@ -127,19 +128,19 @@ class Standing:
     def _sure(self, used: Iterable[str]) -> bool:
         """Whether what may have changed without its date moving is right: names in folders, bytes in files."""
         since = self._noted_ns - _TICK_NS
-        inside = self._inside()
         unsure = {*used, *(folder for folder, seen in self._folders.items() if seen[1] > since)}
+        inside = self._inside(unsure)
         if any(set(os.listdir(f"{self._inner}/{folder}")) != inside.get(folder, set()) for folder in unsure):
             return False
         fresh = [(path, digest) for path, (digest, _, seen) in self._files.items() if seen[2] > since]
         return all(digest_file(f"{self._inner}/{path}") == digest for path, digest in fresh)
 
-    def _inside(self) -> dict[str, set[str]]:
-        """The names in each folder."""
+    def _inside(self, folders: set[str]) -> dict[str, set[str]]:
+        """The names in each of these folders."""
         found: dict[str, set[str]] = {}
         for path in (*self._files, *self._folders):
             folder, _, name = path.rpartition("/")
-            if name:
+            if name and folder in folders:
                 found.setdefault(folder, set()).add(name)
         return found
 
@@ -165,10 +166,6 @@ def _write_index(path: str, files: dict[str, _File], folders: dict[str, Look]) -
     with open(f"{path}.new", "wb") as file:
         file.write(zlib.crc32(data).to_bytes(4, "big") + data)
     os.replace(f"{path}.new", path)
-
-
-def _same(entry: Entry | None, kept: _File) -> bool:
-    return entry is not None and (entry.digest, entry.executable) == kept[:2]
 
 
 def _looks(inner: str, paths: Iterable[str]) -> list[Look]:

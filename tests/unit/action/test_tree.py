@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helios_pipe.action import tree
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.action.tree import check_paths, fold, read_tree
 from helios_pipe.digest import digest_bytes
@@ -79,3 +80,43 @@ def test_a_refusal_names_the_paths(paths: list[str], text: str) -> None:
     with pytest.raises(StoreError) as caught:
         check_paths(paths)
     assert text in str(caught.value)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "a",
+                "A",
+                "a/b",
+                "a/B",
+                "A/b",
+                "a/b/c",
+                "b",
+                "c/d",
+                ".x",
+                "é",
+                "É",
+                "a//b",
+                "/a",
+                "a/",
+                "",
+                ".",
+                "a/./b",
+                "..",
+                "a\0",
+                "a\0b",
+            ]
+        ),
+        max_size=4,
+    )
+)
+def test_what_is_found_fine_at_a_glance_is_fine_at_a_closer_look(paths: list[str]) -> None:
+    if tree._plainly_fine(paths):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tree, "_plainly_fine", lambda _: False)
+            check_paths(paths)
+
+
+def test_the_paths_of_a_usual_set_are_fine_at_a_glance() -> None:
+    assert tree._plainly_fine(["in/0000/chunk.mp4", "in/0001/chunk.mp4", "look.cube"])
