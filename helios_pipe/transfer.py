@@ -11,9 +11,11 @@ from hashlib import sha256
 from io import FileIO
 from itertools import count
 
-from helios_pipe.digest import BUFFER_SIZE, Digest
+from helios_pipe.digest import BUFFER_SIZE, Digest, digest_bytes
 from helios_pipe.errors import DiskFullError, StoreError
 
+_SMALL = 1 << 16
+"""Up to so many bytes are read and written in one go: to ask the file system to share them takes as long."""
 _LARGE = 16 << 20
 """From this many bytes on, a second thread is worth starting."""
 _FICLONE = 0x40049409
@@ -25,6 +27,10 @@ def copy_file(source: str, target: str) -> Digest:
     with open(source, "rb", buffering=0) as reader:
         size = os.fstat(reader.fileno()).st_size
         try:
+            if size <= _SMALL and len(data := reader.read(_SMALL + 1)) <= _SMALL:
+                _write_new(target, data)
+                return digest_bytes(data)
+            reader.seek(0)
             with open(target, "xb", buffering=0) as writer:
                 put = _nowhere if clone(reader.fileno(), writer.fileno()) else partial(_write_all, writer.fileno())
                 return _copy_large(reader, put) if size > _LARGE else _copy_small(reader, put, size)
@@ -32,6 +38,14 @@ def copy_file(source: str, target: str) -> Digest:
             if not isinstance(error, FileExistsError):
                 _remove(target)
             raise
+
+
+def _write_new(target: str, data: bytes) -> None:
+    writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        _write_all(writer, memoryview(data))
+    finally:
+        os.close(writer)
 
 
 def _copy_small(reader: FileIO, put: Callable[[memoryview], None], size: int) -> Digest:

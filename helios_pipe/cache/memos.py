@@ -9,7 +9,8 @@ believes it looks at the blobs all the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.generation import generation_file
@@ -18,6 +19,7 @@ from helios_pipe.cache.stamp import seal, signature, unseal
 from helios_pipe.digest import Digest
 
 FORMAT = 1
+_Row = TypeVar("_Row", bound=tuple[object, ...])
 
 
 class Known(NamedTuple):
@@ -54,7 +56,7 @@ class Memos:
         if not isinstance(found, tuple) or found[0] != FORMAT:
             return None
         _, sources, known = found
-        return Memo(list(map(Source, *sources)), list(map(Known, *known)))
+        return Memo(_rows(Source, sources), _rows(Known, known))
 
     def keep(self, name: str, mark: str, memo: Memo) -> None:
         """Keep it in the place of the one before. It holds as long as nothing is taken away that was there when this run
@@ -72,6 +74,11 @@ class Memos:
             query = f"SELECT {','.join(Known._fields)} FROM results WHERE key IN ({','.join('?' * len(part))})"  # noqa: S608
             found.update((row[0], Known(*row)) for row in self._database.connection.execute(query, part))
         return found
+
+
+def _rows(kind: type[_Row], columns: Sequence[Sequence[object]]) -> list[_Row]:
+    """The rows of these columns. Past the kind's own way to make one, which takes three times as long."""
+    return list(map(partial(tuple.__new__, kind), zip(*columns, strict=True)))
 
 
 def _columns(rows: Sequence[tuple[object, ...]], fields: Sequence[str]) -> list[list[object]]:

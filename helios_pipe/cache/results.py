@@ -163,8 +163,9 @@ class Results:
         again: list[Result] = []
         if commit.replace and commit.results:
             self._move_on()
+        absent = self._absent if self._version() == self._absent_at else frozenset[str]()
         for result in commit.results:
-            there = self._there(result.key)
+            there = None if result.key in absent else self._there(result.key)
             if there is None:
                 first.append(result)
                 continue
@@ -192,8 +193,6 @@ class Results:
             self._fresh.clear()
         if key in self._fresh:
             return self._fresh[key]
-        if key in self._absent and self._version() == self._absent_at:
-            return None
         query = "SELECT digest, size FROM results WHERE key = ?"
         found: tuple[Digest, int] | None = self._database.connection.execute(query, (key,)).fetchone()
         return found

@@ -165,12 +165,9 @@ class Inputs:
             found += self.entries_of(digest, folder, f"{path}/{index:04d}/{output.name}")
         return found
 
-    def entries_of(self, digest: Digest, folder: bool, path: str, size: int | None = None) -> list[Entry]:
-        """A blob as files of a workspace: one, or a tree's below `path`. `size` in bytes of a file, where it was just
-        looked at."""
+    def entries_of(self, digest: Digest, folder: bool, path: str) -> list[Entry]:
+        """A blob as files of a workspace: one, or a tree's below `path`."""
         if folder:
             return [Entry(f"{path}/{e.path}", e.digest, e.size, e.executable) for e in self._blobs.tree(digest).entries]
-        if size is None:
-            mark = self._blobs.mark(digest)
-            size = mark.size if mark else 0
-        return [Entry(path, digest, size)]
+        mark = self._blobs.mark(digest)
+        return [Entry(path, digest, mark.size if mark else 0)]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from helios_pipe.action.key import KEY_VERSION, record
 from helios_pipe.cache.memos import Known, Memo, Memos
-from helios_pipe.cache.results import Results
+from helios_pipe.cache.results import Result, Results
 from helios_pipe.cache.sources import Source
 from helios_pipe.engine.inputs import Inputs, is_plain
 from helios_pipe.engine.recipe import Recipe, chunk_values
@@ -99,8 +99,10 @@ class Recall:
             return
         if any(task.state not in GOOD or task.digest is None for task in work.chunks):
             return
-        asked = [recipe.extra_patterns(chunk_values(task.span, "")) for task in work.chunks if task.span is not None]
-        paths = [path for patterns in asked for path in patterns]
+        paths: list[str] = []
+        for task in work.chunks if recipe.takes_inputs else ():
+            assert task.span is not None
+            paths += recipe.extra_patterns(chunk_values(task.span, ""))
         known = self._known(work)
         if known is None or not all(map(is_plain, paths)):
             return
@@ -112,15 +114,18 @@ class Recall:
 
     def _known(self, work: JobWork) -> list[Known] | None:
         """What is recorded of each chunk; None where that is not what it came to."""
-        asked = [task.key for task in work.chunks if task.found is None or task.state is State.DONE]
-        recorded = self._memos.recorded(asked)
+        recorded = self._memos.recorded([task.key for task in work.chunks if not _is_it(task.found, task)])
         known: list[Known] = []
         for task in work.chunks:
             row = recorded.get(task.key) or task.found
-            if row is None or (row.key, row.digest) != (task.key, task.digest):
+            if row is None or not _is_it(row, task):
                 return None
             known.append(Known(row.key, row.digest, row.folder, row.size, row.mtime_ns, row.inode))
         return known
+
+
+def _is_it(row: Result | Known | None, task: Task) -> bool:
+    return row is not None and row.key == task.key and row.digest == task.digest
 
 
 def _recipe(work: JobWork) -> Recipe | None:

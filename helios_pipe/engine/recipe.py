@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from helios_pipe.action.key import Record, action_record, family_record, node_record, recipe_record
+from helios_pipe.action.key import (
+    Record,
+    action_preimage,
+    action_record,
+    family_record,
+    node_record,
+    recipe_record,
+)
 from helios_pipe.action.model import Action, Entry, Limits, Output, ToolMark, Tree
 from helios_pipe.graph.chunking import Span
 from helios_pipe.graph.nodes import JobNodes
@@ -88,6 +95,10 @@ class Recipe:
     def key(self, action: Action) -> Record:
         """The action's record, whose digest is its key."""
         return action_record(action, self.record.digest)
+
+    def preimage(self, action: Action) -> bytes:
+        """What the action's key is the digest of."""
+        return action_preimage(action, self.record.digest)
 
     def chunk_key(self, values: Mapping[str, object], frames: int | None, extra: Tree) -> str:
         """The key that the chunk's action has, without making the action."""

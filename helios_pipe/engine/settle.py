@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from helios_pipe.action.model import Join, Step
+from helios_pipe.cache.memos import Known
 from helios_pipe.cache.results import Attempt, Commit, Result, Results, proof_key
 from helios_pipe.digest import Digest, canonical
 from helios_pipe.engine.pool import Ended
@@ -21,13 +21,15 @@ _TAIL = 4096
 """Bytes of a failed attempt's output that the journal keeps; its log has all."""
 
 
-@dataclass(slots=True)
 class Settled:
     """What came of a batch: tasks made (with how long they took), attempts that failed, texts worth a warning."""
 
-    made: list[tuple[Task, Outcome]] = field(default_factory=list)
-    failed: list[tuple[Task, Outcome]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    __slots__ = ("failed", "made", "warnings")
+
+    def __init__(self) -> None:
+        self.made: list[tuple[Task, Outcome]] = []
+        self.failed: list[tuple[Task, Outcome]] = []
+        self.warnings: list[str] = []
 
 
 class Settler:
@@ -97,6 +99,7 @@ class Settler:
             )
         for (task, _), result in zip(settled.made, results, strict=True):
             task.state, task.digest, task.folder = State.DONE, result.digest, result.folder
+            task.found = Known(task.key, result.digest, result.folder, result.size, result.mtime_ns, result.inode)
             if result in differ:
                 settled.warnings.append(_not_deterministic(task, result, differ[result]))
                 if not forced and (kept := self._results.find([task.key]).get(task.key)) is not None:
@@ -142,7 +145,7 @@ class Settler:
 def _preimage(task: Task, step: Step) -> bytes:
     if task.preimage or task.recipe is None or isinstance(step, Join):
         return task.preimage
-    return task.recipe.key(step).data
+    return task.recipe.preimage(step)
 
 
 def _result(task: Task, outcome: Outcome, now: float) -> Result:

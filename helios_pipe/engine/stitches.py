@@ -9,7 +9,7 @@ from helios_pipe.action.model import Entry, Join, Output, Part, Step, Tree
 from helios_pipe.digest import Digest
 from helios_pipe.engine.inputs import Inputs, InputSet, JobOutput
 from helios_pipe.engine.recipe import Common, stitch_action, stitch_input
-from helios_pipe.engine.work import JobWork, blob_of, part_of
+from helios_pipe.engine.work import JobWork, blobs_of, part_of
 from helios_pipe.errors import UsageError
 from helios_pipe.manifest.model import Job, JobInput, Stitch
 
@@ -43,13 +43,16 @@ class Stitches:
     def _command(self, work: JobWork, stitch: Stitch, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record]:
         """The same where it is a command, which may be given very many files: no parts are made of them."""
         job = work.nodes.job
-        pieces = [blob_of(piece, work) for piece in work.plan_pieces]
+        pieces = blobs_of(work)
         for source in stitch.sources:
             pieces += [(part.digest, part.folder, part.name, None) for part in _parts_of(source, outputs[source])]
         paths = [stitch_input(ordinal, name) for ordinal, (_, _, name, _) in enumerate(pieces)]
         entries: list[Entry] = []
         for path, (digest, folder, _, size) in zip(paths, pieces, strict=True):
-            entries += self._inputs.entries_of(digest, folder, path, size)
+            if folder or size is None:
+                entries += self._inputs.entries_of(digest, folder, path)
+            else:
+                entries.append(Entry(path, digest, size))
         own = self._inputs.files(stitch.inputs, job, (*job.where, "stitch", "inputs"))
         entries += own.tree.entries
         self._guard(work, own)

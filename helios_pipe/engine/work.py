@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from helios_pipe.action.model import Action, Limits, Part, Step
@@ -32,53 +31,50 @@ FINISHED = frozenset({State.DONE, State.CACHED, State.FAILED, State.SKIPPED})
 GOOD = frozenset({State.DONE, State.CACHED})
 
 
-@dataclass(slots=True, eq=False)
 class Task:
-    """One node in one run."""
+    """One node in one run. There are a hundred thousand of them: what most never differ in stands in the class."""
 
-    name: str
-    kind: NodeKind
-    work: JobWork
-    index: int = 0
-    span: Span | None = None
     recipe: Recipe | None = None
-    key: str = ""
-    state: State = State.WAITING
-    reason: str = ""
+    key = ""
+    state = State.WAITING
+    reason = ""
     digest: Digest | None = None
-    folder: bool = False
+    folder = False
     found: Result | Known | None = None
-    """What the cache had for it when the run began."""
-    recalled: bool = False
+    """What the cache has for it."""
+    recalled = False
     """Whether that is known from the last run, and its own inputs (`extra`) have not been gathered."""
     extra: InputSet = EMPTY
     step: Step | None = None
-    preimage: bytes = b""
-    attempts: int = 0
-    command_failures: int = 0
-    machine_failures: int = 0
-    forced: bool = False
+    preimage = b""
+    attempts = 0
+    command_failures = 0
+    machine_failures = 0
+    forced = False
     twin: Task | None = None
     """The task of this run that has the same key and is made for both."""
 
+    def __init__(self, name: str, kind: NodeKind, work: JobWork, index: int = 0, span: Span | None = None) -> None:
+        self.name, self.kind, self.work, self.index, self.span = name, kind, work, index, span
 
-@dataclass(slots=True, eq=False)
+
 class JobWork:
     """One job in one run. `pieces` are what its stitch joins, in order: its chunks, or intervals found in the cache."""
 
-    nodes: JobNodes
-    chunks: list[Task] = field(default_factory=list)
-    final: Task | None = None
-    shared: InputSet = EMPTY
-    started: bool = False
-    final_started: bool = False
-    covered: dict[int, Result] = field(default_factory=dict)
-    """Chunk index -> the cached interval that begins with its frames or holds them."""
-    plan_pieces: Sequence[Task | Result] = ()
-    may_cover: bool = True
-    saved_recipe: bool = False
-    open: int = 0
-    """Chunks that are neither made nor found yet."""
+    def __init__(self, nodes: JobNodes) -> None:
+        self.nodes = nodes
+        self.chunks: list[Task] = []
+        self.final: Task | None = None
+        self.shared: InputSet = EMPTY
+        self.started = False
+        self.final_started = False
+        self.covered: dict[int, Result] = {}
+        """Chunk index -> the cached interval that begins with its frames or holds them."""
+        self.plan_pieces: Sequence[Task | Result] = ()
+        self.may_cover = True
+        self.saved_recipe = False
+        self.open = 0
+        """Chunks that are neither made nor found yet."""
 
     @property
     def name(self) -> str:
@@ -120,16 +116,19 @@ def make_works(jobs: Sequence[JobNodes]) -> list[JobWork]:
     return works
 
 
-def blob_of(piece: Task | Result, work: JobWork) -> tuple[Digest, bool, str, int | None]:
-    """What a piece of a job's join left: its content, whether that is a folder, its name's last component, and its size in
-    bytes where this run has looked at it."""
-    recipe = work.chunks[0].recipe if isinstance(piece, Result) else piece.recipe
-    assert recipe is not None
-    assert piece.digest is not None
-    name = recipe.base.output.name.rsplit("/", 1)[-1]
-    found = piece if isinstance(piece, Result) else piece.found
-    size = found.size if found is not None and found.digest == piece.digest else None
-    return piece.digest, piece.folder, name, size
+def blobs_of(work: JobWork) -> list[tuple[Digest, bool, str, int | None]]:
+    """What the pieces of a job's join left, in order: its content, whether that is a folder, its name's last component, and
+    its size in bytes where this run has looked at it."""
+    names: dict[int, str] = {}
+    blobs: list[tuple[Digest, bool, str, int | None]] = []
+    for piece in work.plan_pieces:
+        recipe = work.chunks[0].recipe if isinstance(piece, Result) else piece.recipe
+        digest, found = piece.digest, piece if isinstance(piece, Result) else piece.found
+        assert recipe is not None
+        assert digest is not None
+        name = names.get(id(recipe)) or names.setdefault(id(recipe), recipe.base.output.name.rsplit("/", 1)[-1])
+        blobs.append((digest, piece.folder, name, found.size if found is not None and found.digest == digest else None))
+    return blobs
 
 
 def part_of(piece: Task | Result, work: JobWork) -> Part:

@@ -22,22 +22,20 @@ class Span(NamedTuple):
 def spans(frames: Frames, size: int) -> list[Span]:
     """The chunks of `frames`, `size` rendered frames each. Cells of `size * step` frame numbers are counted from frame 0, so
     that a longer or shifted range keeps its inner chunks; only the first and the last may be shorter."""
-    cell = size * frames.step
-    first, last = frames.start // cell, frames.end // cell
-    found: list[Span] = []
-    for number in range(first, last + 1):
-        low = _first_at_or_after(frames, max(frames.start, number * cell))
-        high = min(frames.end, number * cell + cell - 1)
-        if low <= high:
-            count = (high - low) // frames.step + 1
-            found.append(Span(len(found), low, low + (count - 1) * frames.step, count, frames.step))
-    return found
+    step, cell = frames.step, size * frames.step
+    lows: list[int] = []
+    for number in range(frames.start // cell, frames.end // cell + 1):
+        low = max(frames.start, number * cell)
+        low += -(low - frames.start) % step  # the first that is rendered, there or after it
+        if low <= min(frames.end, number * cell + cell - 1):
+            lows.append(low)
+    ends = [low - step for low in lows[1:]] + [frames.end]
+    return [
+        Span(index, low, end, (end - low) // step + 1, step)
+        for index, (low, end) in enumerate(zip(lows, ends, strict=True))
+    ]
 
 
 def digits(count: int) -> int:
     """How wide a chunk's index is printed in a job of `count` chunks."""
     return max(MIN_DIGITS, len(str(count - 1)))
-
-
-def _first_at_or_after(frames: Frames, number: int) -> int:
-    return frames.start + -(-(number - frames.start) // frames.step) * frames.step

@@ -43,7 +43,11 @@ class Template(NamedTuple):
     def fill(self, values: Mapping[str, object]) -> str:
         """The text with every field's value. Raises KeyError on a name that `values` lacks, TemplateError on a format
         spec that does not fit the value."""
-        return "".join([part if isinstance(part, str) else _format(part, values[part.name]) for part in self.parts])
+        parts = self.parts
+        if len(parts) == 1:  # most words are one text, or one number
+            part = parts[0]
+            return part if isinstance(part, str) else _format(part, values[part.name])
+        return "".join([part if isinstance(part, str) else _format(part, values[part.name]) for part in parts])
 
     def bind(self, values: Mapping[str, object]) -> Template:
         """The same template with the names in `values` filled in and the others left."""
@@ -107,6 +111,8 @@ def _append(parts: list[str | Field], text: str) -> None:
 
 
 def _format(part: Field, value: object) -> str:
+    if not part.spec:
+        return str(value)
     try:
         return format(value, part.spec)
     except (ValueError, TypeError) as error:

@@ -27,14 +27,14 @@ def adopt_orphans() -> Callable[[], bool] | None:
     if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         return None
 
+    file = os.open(
+        children, os.O_RDONLY | os.O_CLOEXEC
+    )  # for as long as the process lives: it is asked for each command
+
     def deserted() -> bool:
         while True:
             try:
-                file = os.open(children, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    adopted = os.read(file, _MOST_BYTES).rpartition(b" ")[0].split()  # a space follows each
-                finally:
-                    os.close(file)
+                adopted = os.pread(file, _MOST_BYTES, 0).rpartition(b" ")[0].split()  # a space follows each
             except OSError:
                 return False
             if not adopted:

@@ -20,6 +20,7 @@ from helios_pipe.worker.programs import find_program
 if TYPE_CHECKING:
     import ctypes
 
+_CODEC, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _SETSIGDEF, _SETSID = 0x04, 0x80
 _OPAQUE = 1024
 """Bytes: more than any C library's attributes, file actions or signal sets take."""
@@ -93,11 +94,11 @@ class _Spawner:
     ) -> int | None:
         """The new process, or None where nothing was started."""
         program = _look_up(argv[0], env.get("PATH", os.defpath))
-        if program is None or any("=" in name for name in env):
+        if program is None or "=" in "".join(env):
             return None
-        words = [os.fsencode(word) for word in argv]
-        variables = [os.fsencode(f"{name}={value}") for name, value in env.items()]
-        if any(b"\0" in text for text in (*words, *variables)):
+        words = [word.encode(_CODEC, _ERRORS) for word in argv]
+        variables = [f"{name}={value}".encode(_CODEC, _ERRORS) for name, value in env.items()]
+        if b"\0" in b"".join(words) or b"\0" in b"".join(variables):
             return None
         pid = self._ctypes.c_int()
         actions = self._ctypes.create_string_buffer(_OPAQUE)
