@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from itertools import count
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +14,8 @@ from helios_pipe.action.model import Entry, Tree
 from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, write_failed
+
+_MARK = attrgetter("st_size", "st_mtime_ns", "st_ino")
 
 
 class Mark(NamedTuple):
@@ -127,6 +131,13 @@ class Blobs:
         except OSError:
             return None
         return Mark(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+    def marks(self, digests: Sequence[str]) -> Sequence[tuple[int, int, int] | None]:
+        """The same for many."""
+        try:  # all in one go, which takes half the time
+            return list(map(_MARK, map(os.stat, map(self.path, digests))))
+        except OSError:  # one is gone
+            return list(map(self.mark, digests))
 
     def intact(self, digest: Digest, *, folder: bool = False) -> bool:
         """Whether the bytes are there and right, read in full; a tree's files too. What is damaged is removed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -134,16 +133,10 @@ class Results:
 
     def still_there(self, known: Sequence[Known]) -> list[bool]:
         """Of each result whether it is a hit by its blob's mark. One that is not may still be one by its bytes."""
-        look, path_of, members = os.stat, self._blobs.path, self._blobs.members_present
-        found: list[bool] = []
-        for _, digest, folder, size, mtime_ns, inode in known:
-            try:
-                seen = look(path_of(digest))
-                same = seen.st_mtime_ns == mtime_ns and seen.st_ino == inode and seen.st_size == size
-                found.append(same and (not folder or members(digest)))
-            except OSError:
-                found.append(False)
-        return found
+        marks, members = self._blobs.marks([row.digest for row in known]), self._blobs.members_present
+        return [
+            row[3:] == mark and (not row.folder or members(row.digest)) for row, mark in zip(known, marks, strict=True)
+        ]
 
     def sound(self, digest: Digest, *, folder: bool) -> bool:
         """Whether a blob's bytes are right, read in full; a tree's files too. What is damaged is removed."""

@@ -119,14 +119,15 @@ def make_works(jobs: Sequence[JobNodes]) -> list[JobWork]:
 def blobs_of(work: JobWork) -> list[tuple[Digest, bool, str, int | None]]:
     """What the pieces of a job's join left, in order: its content, whether that is a folder, its name's last component, and
     its size in bytes where this run has looked at it."""
-    names: dict[int, str] = {}
     blobs: list[tuple[Digest, bool, str, int | None]] = []
+    last, name = None, ""
     for piece in work.plan_pieces:
-        recipe = work.chunks[0].recipe if isinstance(piece, Result) else piece.recipe
-        digest, found = piece.digest, piece if isinstance(piece, Result) else piece.found
+        recipe, found = (work.chunks[0].recipe, piece) if isinstance(piece, Result) else (piece.recipe, piece.found)
+        digest = piece.digest
         assert recipe is not None
         assert digest is not None
-        name = names.get(id(recipe)) or names.setdefault(id(recipe), recipe.base.output.name.rsplit("/", 1)[-1])
+        if recipe is not last:
+            last, name = recipe, recipe.base.output.name.rsplit("/", 1)[-1]
         blobs.append((digest, piece.folder, name, found.size if found is not None and found.digest == digest else None))
     return blobs
 

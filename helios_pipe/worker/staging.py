@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.action.tree import check_paths, fold
@@ -90,9 +90,11 @@ class Stage:
             return self._fitting[output]
         paths = [*(entry.path for entry in own), output]
         check_paths(paths)
-        more = tuple(folder for folder in parents(paths) if fold(folder) not in self._inner)
         if output in paths[:-1]:
             raise StoreError(f"{output!r} is an input and the output")
+        more = parents(paths)
+        if self._inner:
+            more = tuple(folder for folder in more if fold(folder) not in self._inner)
         for path in paths if self._files else ():
             taken = self._files.get(fold(path))
             if taken is not None or fold(path) in self._inner:
@@ -131,12 +133,9 @@ class Stage:
 def parents(paths: Sequence[str]) -> tuple[str, ...]:
     """Every folder that the paths need, parents first."""
     found: set[str] = set()
-    for path in paths:
-        while (cut := path.rfind("/")) > 0:
-            path = path[:cut]
-            if path in found:
-                break
-            found.add(path)
+    level: Iterable[str] = paths
+    while level := {path.rpartition("/")[0] for path in level} - found - {""}:
+        found |= level
     return tuple(sorted(found))
 
 

@@ -18,6 +18,7 @@ import time
 import zlib
 from collections.abc import Iterable, Sequence
 from functools import partial
+from operator import attrgetter
 
 from helios_pipe.action.model import Entry
 from helios_pipe.digest import digest_file
@@ -32,6 +33,7 @@ _VERSION = 1
 _TICK_NS = 20_000_000
 """A folder that changed less than this before it was looked at may change again without its date moving."""
 Look = tuple[int, int, int, int, int]
+_LOOK = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_mode")
 _NEVER: Look = (0, 0, 0, 0, 0)
 _File = tuple[str, bool, Look]
 """Digest, whether it may be executed, how it looked."""
@@ -173,12 +175,10 @@ def _looks(inner: str, paths: Iterable[str]) -> list[Look]:
     OSError."""
     way = os.open(inner, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        found = map(partial(os.stat, dir_fd=way, follow_symlinks=False), (path or "." for path in paths))
-        return [(s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino, s.st_mode) for s in found]
+        return list(map(_LOOK, map(partial(os.lstat, dir_fd=way), (path or "." for path in paths))))
     finally:
         os.close(way)
 
 
 def _look(path: str) -> Look:
-    found = os.stat(path, follow_symlinks=False)
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_mode
+    return _LOOK(os.lstat(path))
