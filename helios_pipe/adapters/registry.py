@@ -7,6 +7,7 @@ from typing import Any
 
 from helios_pipe import settings
 from helios_pipe.errors import UnusableError, UsageError
+from helios_pipe.manifest.adapters import BUILT_IN
 from helios_pipe.manifest.model import AdapterConfig
 from helios_pipe.ports import WorkerAdapter
 
@@ -91,5 +92,10 @@ def _registered(config: AdapterConfig) -> WorkerAdapter:
         if point.name == config.type:
             maker: Callable[[Options], WorkerAdapter] = point.load()
             return maker(config.options)
+    if config.type in BUILT_IN:
+        raise UnusableError(
+            f"adapter {config.name}: this version has no adapter of type {config.type} yet",
+            hint="Run it elsewhere with --adapter, or install a package that registers that type.",
+        )
     known = sorted({*_MAKERS, *(point.name for point in found)})
     raise UsageError(f"adapter {config.name} has the unknown type {config.type!r}; expected one of {', '.join(known)}")

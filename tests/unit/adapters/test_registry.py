@@ -13,7 +13,7 @@ from helios_pipe.adapters.cloud_run import CloudRunAdapter
 from helios_pipe.adapters.http import HttpAdapter
 from helios_pipe.adapters.local import LocalWorkerAdapter
 from helios_pipe.adapters.registry import make_adapter
-from helios_pipe.errors import UsageError
+from helios_pipe.errors import UnusableError, UsageError
 from helios_pipe.manifest.model import AdapterConfig
 
 
@@ -66,3 +66,8 @@ def test_making_an_adapter_loads_no_sdk() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_type_that_this_version_only_knows_by_name_is_said_to_be_missing() -> None:
+    with pytest.raises(UnusableError, match="adapter farm: this version has no adapter of type dask yet"):
+        make_adapter(AdapterConfig("farm", "dask", {"local_cluster": 2}))
