@@ -6,6 +6,7 @@ import mmap
 import os
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -28,16 +29,16 @@ def wrong(what: str, found: object, expected: object) -> NoReturn:
     raise StitchError(f"the join came out wrong: {what}: {found}, expected {expected}")
 
 
-def check_index(table: SampleTable, stream: VideoStream, plan: Plan) -> None:
-    """Every frame at its time, as our reading of the index has it; and in the place where the library's reading has it."""
-    if len(table.pts) != plan.frames:
-        wrong("frames", len(table.pts), plan.frames)
-    walk = FrameWalk(table.time_base, plan.clock.fps, base=0, half_tick=True)
+def check_index(table: SampleTable, frames: int, fps: Fraction) -> None:
+    """Every frame at its time, as our reading of the index has it. Raises StitchError."""
+    if len(table.pts) != frames:
+        wrong("frames", len(table.pts), frames)
+    walk = FrameWalk(table.time_base, fps, base=0, half_tick=True)
     try:
         for pts in table.pts:
             walk.place(pts)
     except OffGridError as error:
-        wrong("time", error, f"a frame each 1/{plan.clock.fps} s")
+        wrong("time", error, f"a frame each 1/{fps} s")
     if (hole := walk.hole()) is not None:
         wrong("frame", f"{hole} missing", "every frame")
     last = table.dts[0] - 1
@@ -45,6 +46,10 @@ def check_index(table: SampleTable, stream: VideoStream, plan: Plan) -> None:
         if dts <= last:
             wrong(f"decode time of packet {number}", dts, f"more than {last}")
         last = dts
+
+
+def check_places(table: SampleTable, stream: VideoStream) -> None:
+    """Every packet in the place where the library's reading of the index has it. Raises StitchError."""
     seen = [(entry.pos, entry.size) for entry in stream.index_entries]
     if seen != list(zip(table.places, table.sizes, strict=True)):
         wrong("index", f"{len(seen)} packets in other places", f"{len(table.sizes)} packets")

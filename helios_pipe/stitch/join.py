@@ -1,28 +1,25 @@
-"""Joining chunks without re-encoding: check, copy packets, check again, put in place. Knows nothing of caches or jobs."""
+"""Joining chunks without re-encoding: check, copy, check again, put in place. Knows nothing of caches or jobs.
+
+There are two ways. Plain MP4 and QuickTime chunks are joined by stretches of bytes (splice), without a media library; whatever is
+otherwise goes packet by packet (packetwise).
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
-from itertools import accumulate, count
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
 
-from helios_pipe.digest import Digest
-from helios_pipe.errors import StitchError, ToolError
-from helios_pipe.stitch.model import Joined, JoinedChunk, JoinedSound, JoinSettings, Piece, refuse
+from helios_pipe.stitch.model import Done, Joined, JoinedChunk, JoinedSound, JoinSettings, Piece
+from helios_pipe.stitch.moov import frame_of
 from helios_pipe.stitch.muxers import muxer_for
 from helios_pipe.stitch.naming import STITCH_VERSION
-from helios_pipe.stitch.packets import FileDigests, combined
-from helios_pipe.stitch.postcheck import postcheck
-from helios_pipe.stitch.preflight import Plan, check_digests, marks_of, preflight
-from helios_pipe.stitch.remux import UnwritableError, Written, remux
-from helios_pipe.stitch.sound import sound_of_chunks, sound_of_file
-from helios_pipe.stitch.soundcheck import check_sound
-from helios_pipe.stitch.source import mark_of
+from helios_pipe.stitch.order import check_digests, check_ranges, marks_of
+from helios_pipe.stitch.packets import combined
+from helios_pipe.stitch.readback import read_film
+from helios_pipe.stitch.scratch import replacing
+from helios_pipe.stitch.splice import Splice, plan_splice, spliced_as
+from helios_pipe.stitch.stretches import write_film
 
 __all__ = [
     "STITCH_VERSION",
@@ -36,9 +33,6 @@ __all__ = [
     "check",
     "join",
 ]
-
-Writer = Callable[[Plan, Path, str, JoinSettings], Written]
-"""Writes a plan's chunks into a file and gives the digest of each chunk's packets."""
 
 _DEFAULT = JoinSettings()
 
@@ -59,142 +53,80 @@ def join(
     The bytes that are hashed go to the new file `copy` as well, if they can be written there. It is the caller's, whether the
     join ends well or not: what it holds is right only then.
     """
-    return _joined(_join(pieces, output, settings, _copy_packets, sound=sound, copy=copy), settings)
+    return _joined(_join(pieces, output, settings, sound=sound, copy=copy), settings)
 
 
 def check(pieces: Sequence[Piece], settings: JoinSettings = _DEFAULT) -> int:
     """Whether the pieces can be joined, by all that is looked at before a join but their digests; nothing is written. How many
     frames they hold. Raises StitchError."""
-    return preflight(pieces, marks_of(pieces), settings).frames
+    marks = marks_of(pieces)
+    check_ranges(pieces)
+    if (splice := plan_splice(pieces, marks, settings)) is not None:
+        return splice.frames
+    from helios_pipe.stitch.preflight import preflight
 
-
-class _Done(NamedTuple):
-    plan: Plan
-    written: Written
-    digest: Digest | None
-    size: int
+    return preflight(pieces, marks, settings).frames
 
 
 def _join(
     pieces: Sequence[Piece],
     output: Path,
     settings: JoinSettings,
-    write: Writer,
     *,
     sound: Piece | None = None,
     copy: Path | None = None,
     prove: bool = True,
-) -> _Done:
+) -> Done:
     """Every check is made; without `prove`, no digest that only a proof would hold."""
     muxer = muxer_for(output)
     marks = marks_of(pieces)
-    files = [*pieces, sound] if sound else pieces
-    with FileDigests([piece.path if piece.digest else None for piece in files]) as digests:
-        plan = replace(preflight(pieces, marks, settings), prove=prove)
-        plan = _with_sound(plan, muxer, settings, sound)
-        with replacing(output) as scratch:
-            written = write(plan, scratch, muxer, settings)
-            digest, packets = postcheck(scratch, muxer, plan, written.packets, copy)
-            if plan.sound and written.sound:
-                check_sound(scratch, muxer, plan.sound, written.sound)
-            check_digests(files, digests.result())
-            size = scratch.stat().st_size
-    return _Done(plan, Written(packets, written.sound), digest, size)
+    check_ranges(pieces)
+    splice = plan_splice(pieces, marks, settings) if sound is None else None
+    if splice is not None and (splice := spliced_as(splice, muxer, settings)) is not None:
+        return _spliced(splice, output, settings, copy, prove=prove)
+    from helios_pipe.stitch.packetwise import copy_packets, join_packets
+
+    return join_packets(pieces, marks, output, settings, copy_packets, sound=sound, copy=copy, prove=prove)
 
 
-def _with_sound(plan: Plan, muxer: str, settings: JoinSettings, sound: Piece | None) -> Plan:
-    pieces = [chunk.piece for chunk in plan.chunks]
-    if sound is not None:
-        if plan.chunk_sound:
-            refuse(pieces[0], "has sound of its own beside the stitch's", "Leave it out of the chunks (-an).")
-        mark_of(sound)
-        return replace(plan, sound=sound_of_file(sound, muxer, plan.frames, plan.clock.fps, settings))
-    if not plan.chunk_sound:
-        return plan
-    counts = [chunk.frames for chunk in plan.chunks]
-    return replace(plan, sound=sound_of_chunks(pieces, counts, muxer, plan.clock.fps, settings))
+def _spliced(splice: Splice, output: Path, settings: JoinSettings, copy: Path | None, *, prove: bool) -> Done:
+    muxer = muxer_for(output)
+    frame = frame_of(splice.film, index_first=settings.faststart)
+    with replacing(output) as scratch:
+        digests = write_film(splice, frame, scratch, muxer, prove=prove)
+        digest = read_film(scratch, muxer, splice, frame, copy, prove=prove)
+        check_digests([cut.piece for cut in splice.chunks], digests.files)
+        size = scratch.stat().st_size
+    return Done(splice.clock.fps, [(cut.piece, cut.frames) for cut in splice.chunks], digests.packets, digest, size)
 
 
-def _joined(done: _Done, settings: JoinSettings) -> Joined:
-    plan, written, digest, size = done
-    assert digest is not None
-    sound = None
-    if plan.sound and written.sound:
-        record = written.sound
-        own = plan.sound.pieces[0].digest if not plan.chunk_sound else None
-        codec = plan.sound.encoder or plan.sound.source.codec
-        sound = JoinedSound(codec, plan.sound.rate, record.samples, record.packets, record.pcm, own)
+def _joined(done: Done, settings: JoinSettings) -> Joined:
+    assert done.digest is not None
+    frames = [count for _, count in done.chunks]
+    firsts = accumulate(frames, initial=0)
+    rows = zip(done.chunks, firsts, done.packets, strict=False)
     return Joined(
-        frames=plan.frames,
-        fps=plan.clock.fps,
-        duration=plan.frames / plan.clock.fps,
-        sha256=digest,
-        size=size,
-        chunks=_chunks(plan, written.packets),
-        packets_sha256=combined(written.packets),
+        frames=sum(frames),
+        fps=done.fps,
+        duration=sum(frames) / done.fps,
+        sha256=done.digest,
+        size=done.size,
+        chunks=tuple(JoinedChunk(piece.name, piece.digest, first, count, run) for (piece, count), first, run in rows),
+        packets_sha256=combined(done.packets),
         settings=settings,
-        sound=sound,
+        sound=done.sound,
     )
-
-
-def _copy_packets(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Written:
-    try:
-        return remux(plan, target, muxer, settings)
-    except UnwritableError as error:
-        # Starting processes takes modules that copying does not.
-        from helios_pipe.stitch.ffmpeg import concat, find_ffmpeg
-
-        try:
-            program = find_ffmpeg()
-        except ToolError:
-            raise error from None
-        return concat(program, plan, target, muxer, settings)
-
-
-def _chunks(plan: Plan, packets: Sequence[Digest]) -> tuple[JoinedChunk, ...]:
-    firsts = accumulate((chunk.frames for chunk in plan.chunks), initial=0)
-    rows = zip(plan.chunks, firsts, packets, strict=False)
-    return tuple(
-        JoinedChunk(chunk.piece.name, chunk.piece.digest, first, chunk.frames, run) for chunk, first, run in rows
-    )
-
-
-@contextmanager
-def replacing(output: Path) -> Iterator[Path]:
-    """A new name beside `output` to write to; renamed over it when the block ends well, removed otherwise."""
-    try:
-        scratch = _scratch_name(output)
-        try:
-            yield scratch
-            os.replace(scratch, output)
-        finally:
-            scratch.unlink(missing_ok=True)
-    except OSError as error:
-        raise StitchError(f"{output}: {error.strerror or error}") from error
-
-
-def _scratch_name(output: Path) -> Path:
-    """A name of our own in the output's folder, taken by creating it."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    for attempt in count():
-        scratch = output.parent / f".helios-{os.getpid()}-{attempt}.part"
-        try:
-            os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        except FileExistsError:
-            continue
-        return scratch
-    raise AssertionError("count() has no end")
 
 
 class RemuxStitcher:
-    """The default VideoStitcher: packets copied in this process, every time stamp made from a frame number."""
+    """The default VideoStitcher: everything copied in this process, every time stamp made from a frame number."""
 
     def __init__(self, settings: JoinSettings = _DEFAULT) -> None:
         self._settings = settings
 
     def stitch(self, inputs: Sequence[Path], output: Path) -> None:
         """Join `inputs` in order into `output`. Raises StitchError; then what stood there stays."""
-        _join([Piece(path, path.name) for path in inputs], output, self._settings, _copy_packets, prove=False)
+        _join([Piece(path, path.name) for path in inputs], output, self._settings, prove=False)
 
 
 class FfmpegStitcher:
@@ -209,7 +141,13 @@ class FfmpegStitcher:
 
     def stitch(self, inputs: Sequence[Path], output: Path) -> None:
         """Join `inputs` in order into `output`. Raises StitchError, then what stood there stays; ToolError without ffmpeg."""
+        from functools import partial
+
         from helios_pipe.stitch.ffmpeg import concat, find_ffmpeg
+        from helios_pipe.stitch.packetwise import join_packets
 
         write = partial(concat, self._program or find_ffmpeg())
-        _join([Piece(path, path.name) for path in inputs], output, self._settings, write, prove=False)
+        pieces = [Piece(path, path.name) for path in inputs]
+        muxer_for(output)
+        marks = marks_of(pieces)
+        join_packets(pieces, marks, output, self._settings, write, prove=False)

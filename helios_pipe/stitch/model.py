@@ -90,6 +90,19 @@ class Joined:
     sound: JoinedSound | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What either way of joining tells: (piece, frames) of each chunk, the digests of their packets, and of the file, where they
+    were asked for."""
+
+    fps: Fraction
+    chunks: list[tuple[Piece, int]]
+    packets: list[Digest]
+    digest: Digest | None
+    size: int
+    sound: JoinedSound | None = None
+
+
 def refuse(piece: Piece, what: str, hint: str = "") -> NoReturn:
     """Say which chunk cannot be joined and why. Raises StitchError."""
     raise StitchError(f"{piece.name} ({piece.file or piece.path.name}): {what}", hint=hint)

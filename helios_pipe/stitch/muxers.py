@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import lcm
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from helios_pipe.errors import StitchError
 from helios_pipe.stitch.model import JoinSettings
-from helios_pipe.stitch.preflight import Plan
+
+if TYPE_CHECKING:
+    from helios_pipe.stitch.preflight import Plan
 
 MUXERS = {
     ".mp4": "mp4",

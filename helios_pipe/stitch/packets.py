@@ -46,10 +46,16 @@ class RunDigest:
 
     def value(self) -> Digest:
         """The digest of what was added. To be called once."""
-        if byteorder == "big":
-            self._sizes.byteswap()
-        self._hasher.update(self._sizes)
+        self._hasher.update(spelled(self._sizes))
         return Digest(self._hasher.hexdigest())
+
+
+def spelled(sizes: Iterable[int]) -> bytes:
+    """The packets' sizes as they end a run's digest."""
+    numbers = array("Q", sizes)
+    if byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
 
 
 class PacketRuns:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from helios_pipe.digest import Digest
 from helios_pipe.errors import OutputError, StitchError
 from helios_pipe.media.container import open_media
-from helios_pipe.media.mp4index import read_sample_table
+from helios_pipe.media.mp4index import SampleTable, read_sample_table
 from helios_pipe.stitch.framing import length_bytes, picture_units
-from helios_pipe.stitch.inplace import check_index, compare_in_place, wrong
+from helios_pipe.stitch.inplace import check_index, check_places, compare_in_place, wrong
 from helios_pipe.stitch.muxers import BOXED, STARTS_AT_ZERO, SUFFIXES
 from helios_pipe.stitch.packets import FileDigests, RunDigest
 from helios_pipe.stitch.preflight import INDEX_FROM
@@ -48,6 +48,18 @@ def postcheck(
         return whole.result()[0], packets
 
 
+def look_at(path: Path, muxer: str, table: SampleTable, clock: Clock) -> None:
+    """The media library's reading of an index must be ours, which is `table`. Raises StitchError."""
+    try:
+        with open_media(path, name=f"output{SUFFIXES[muxer]}", quick=True) as container:
+            if [stream.type for stream in container.streams] != ["video"]:
+                wrong("streams", ", ".join(stream.type for stream in container.streams), "video")
+            check_places(table, container.streams.video[0])
+            _check_times(container.streams.video[0], muxer, clock, len(table.sizes))
+    except OutputError as error:
+        raise StitchError(f"the join cannot be read back: {error.message}") from error
+
+
 def _check(path: Path, container: InputContainer, muxer: str, plan: Plan, digests: Sequence[Digest]) -> list[Digest]:
     streams = container.streams
     expected = ["video", "audio"] if plan.sound else ["video"]
@@ -59,7 +71,8 @@ def _check(path: Path, container: InputContainer, muxer: str, plan: Plan, digest
     if large and muxer in BOXED and plan.sound is None and not compare.respelled:
         table = read_sample_table(path)
         if table is not None:
-            check_index(table, stream, plan)
+            check_index(table, plan.frames, plan.clock.fps)
+            check_places(table, stream)
             _check_times(stream, muxer, plan.clock, plan.frames)
             compare_in_place(path, table, plan)
             return list(digests)

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn
 
-from helios_pipe.digest import Digest
-from helios_pipe.errors import StitchError
 from helios_pipe.media.container import demuxer_for
 from helios_pipe.media.mp4index import read_sample_table
 from helios_pipe.media.rates import is_standard, snap
 from helios_pipe.stitch.layout import EXTRADATA, Layout, can_be_quick
 from helios_pipe.stitch.model import JoinSettings, Piece, refuse
 from helios_pipe.stitch.sound import SoundPlan
-from helios_pipe.stitch.source import Mark, mark_of, opened, video_of
+from helios_pipe.stitch.source import Mark, opened, video_of
 from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
 
 if TYPE_CHECKING:
@@ -75,7 +73,6 @@ class Reference:
 
 def preflight(pieces: Sequence[Piece], marks: Sequence[Mark], settings: JoinSettings) -> Plan:
     """Read every chunk and check that they make one video. Raises StitchError for the first that does not fit."""
-    _check_ranges(pieces)
     reference = _reference(pieces, settings)
     demuxer = demuxer_for(pieces[0].path, pieces[0].file)
     delay = 0
@@ -85,26 +82,6 @@ def preflight(pieces: Sequence[Piece], marks: Sequence[Mark], settings: JoinSett
         delay = max(delay, walk.delay)
         chunks.append(Checked(piece, walk.count, mark))
     return Plan(reference.clock, demuxer, reference.full, delay, reference.quick, reference.sound, tuple(chunks))
-
-
-def marks_of(pieces: Sequence[Piece]) -> list[Mark]:
-    """The files' marks. Raises StitchError where there is no piece, or one is not a regular file with something in it."""
-    if not pieces:
-        raise StitchError("nothing to join", hint="A join needs at least one chunk.")
-    return [mark_of(piece) for piece in pieces]
-
-
-def _check_ranges(pieces: Sequence[Piece]) -> None:
-    """Where frame numbers are known, each chunk must begin where the one before it ended."""
-    due: int | None = None
-    for piece in pieces:
-        if due is not None and piece.start is not None and piece.start != due:
-            kind = "leaves out" if piece.start > due else "repeats"
-            refuse(
-                piece, f"begins at frame {piece.start}, expected {due}: it {kind} frames", "Put the chunks in order."
-            )
-        known = piece.start is not None and piece.frames is not None
-        due = piece.start + piece.frames * piece.step if known and piece.start is not None and piece.frames else None
 
 
 def _reference(pieces: Sequence[Piece], settings: JoinSettings) -> Reference:
@@ -261,11 +238,3 @@ def _check_count(piece: Piece, stream: VideoStream, walk: FrameWalk, reference: 
     if piece.frames is not None and walk.count != piece.frames:
         hint = "The command must render exactly the frames that it was asked for."
         refuse(piece, f"{walk.count} frames, expected {piece.frames}", hint)
-
-
-def check_digests(pieces: Sequence[Piece], digests: Sequence[Digest | None]) -> None:
-    """Each file's bytes must be those on record. Raises StitchError."""
-    for piece, digest in zip(pieces, digests, strict=True):
-        if piece.digest is not None and digest != piece.digest:
-            hint = "The file changed after it was made, or chunks were swapped: render it again."
-            refuse(piece, f"sha256 is {digest}, recorded as {piece.digest}", hint)

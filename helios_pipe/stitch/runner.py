@@ -58,7 +58,7 @@ class JoinRunner:
         """See ActionRunner."""
 
     def _concat(self, step: Join) -> tuple[Blob, bytes]:
-        from helios_pipe.stitch.certificate import proof_of  # only here: PyAV comes with it
+        from helios_pipe.stitch.certificate import proof_of  # only here: a run with nothing to join needs none of it
         from helios_pipe.stitch.join import JoinSettings, Piece, join
 
         settings = dict(step.settings)

@@ -13,8 +13,9 @@ from helios_pipe.digest import digest_file
 from helios_pipe.errors import StitchError
 from helios_pipe.stitch.compare import compare_files
 from helios_pipe.stitch.join import FfmpegStitcher, JoinSettings, Piece, RemuxStitcher, join
+from helios_pipe.stitch.order import marks_of
 from helios_pipe.stitch.postcheck import postcheck
-from helios_pipe.stitch.preflight import Plan, marks_of, preflight
+from helios_pipe.stitch.preflight import Plan, preflight
 from helios_pipe.stitch.remux import remux
 from tests.e2e.stitch.conftest import Ffmpeg, Make
 

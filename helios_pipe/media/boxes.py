@@ -1,0 +1,120 @@
+"""The boxes of a plain MP4 or QuickTime file's index, found by their names. Knows nothing of what most of them say.
+
+Plain is the one shape that encoders write for a chunk: one index, one track, no fragments. Any other is an UnfitError, and so
+is a file that was cut off.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+_MOST_INDEX = 1 << 28
+_NESTED = frozenset({b"trak", b"mdia", b"minf", b"stbl", b"edts"})
+_ONCE = _NESTED | {b"mvhd", b"mdhd", b"elst", b"stsd", b"stts", b"ctts", b"stsz", b"stsc", b"stco", b"co64", b"stss"}
+"""What the one track has once; were it there again, we would not know which one counts."""
+_TOP = frozenset({b"ftyp", b"free", b"skip", b"wide", b"mdat", b"moov"})
+_UNDERSTOOD = {
+    b"moov": (b"mvhd", b"trak", b"udta"),
+    b"trak": (b"tkhd", b"tapt", b"edts", b"mdia"),
+    b"edts": (b"elst",),
+    b"mdia": (b"mdhd", b"hdlr", b"minf"),
+    b"minf": (b"vmhd", b"hdlr", b"dinf", b"stbl"),
+    b"stbl": (b"stsd", b"stts", b"ctts", b"stss", b"stsz", b"stsc", b"stco", b"co64", b"sdtp"),
+}
+_ONE, _HERE = b"\0\0\0\0\0\0\0\1", b"\0\0\0\1"
+"""How a list of data references begins that has one entry, and the flag of one that means this file."""
+
+
+class UnfitError(Exception):
+    """The file is of another shape."""
+
+
+class _Top(NamedTuple):
+    """What stands at the top of the file: the index's content, the first brand, and whether there is nothing unknown."""
+
+    moov: bytes
+    brand: bytes
+    known: bool
+
+
+class Boxes:
+    """The boxes of the index by their names; of several, the first. `brand` is the file's first one, `size` its bytes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises UnfitError, OSError."""
+        with open(path, "rb", buffering=0) as file:
+            self.size = os.fstat(file.fileno()).st_size
+            top = _top(file.fileno(), self.size)
+        self.brand = top.brand
+        self._found: dict[bytes, bytes] = {}
+        self._known = top.known
+        self._walk(top.moov, b"moov")
+
+    def __getitem__(self, name: bytes) -> bytes:
+        if name not in self._found:
+            raise UnfitError
+        return self._found[name]
+
+    def get(self, name: bytes) -> bytes | None:
+        """The content of the box, None where there is none."""
+        return self._found.get(name)
+
+    def understood(self) -> bool:
+        """Whether there is nothing in the file but what describes the one track, in this very file, and tags."""
+        reference = self.get(b"dinf") or b""
+        here = reference[8:16] == _ONE and reference[24:28] == _HERE
+        return self._known and here
+
+    def _walk(self, data: bytes, parent: bytes) -> None:
+        at, end = 0, len(data)
+        while at + 8 <= end:
+            length, kind = struct.unpack_from(">I4s", data, at)
+            if length < 8 or at + length > end or kind == b"mvex" or (kind in self._found and kind in _ONCE):
+                raise UnfitError
+            self._known = self._known and kind in _UNDERSTOOD[parent]
+            body = data[at + 8 : at + length]
+            self._found.setdefault(kind, body)
+            if kind in _NESTED:
+                self._walk(body, kind)
+            at += length
+
+
+def children(data: bytes, at: int = 0) -> list[tuple[bytes, bytes]]:
+    """(name, content) of the boxes that fill `data` from `at` on. Raises UnfitError where they do not."""
+    found = []
+    while at < len(data):
+        if at + 8 > len(data):
+            raise UnfitError
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if length < 8 or at + length > len(data):
+            raise UnfitError
+        found.append((kind, data[at + 8 : at + length]))
+        at += length
+    return found
+
+
+def _top(descriptor: int, size: int) -> _Top:
+    at, brand, known = 0, b"", True
+    moov: bytes | None = None
+    while at + 8 <= size:
+        length, kind, wide = struct.unpack(">I4sQ", os.pread(descriptor, 16, at).ljust(16, b"\0"))
+        header = 8
+        if length == 1:
+            length, header = wide, 16
+        length = length or size - at
+        if length < header or at + length > size or kind == b"moof" or (kind == b"moov" and moov is not None):
+            raise UnfitError
+        known = known and kind in _TOP
+        if kind == b"ftyp" and not at:
+            brand = wide.to_bytes(8, "big")[:4]
+        if kind == b"moov":
+            if length > _MOST_INDEX:
+                raise UnfitError
+            moov = os.pread(descriptor, length - header, at + header)
+        at += length
+    if moov is None or at != size:
+        raise UnfitError
+    return _Top(moov, brand, known)

@@ -1,0 +1,152 @@
+"""A film that was joined by stretches of bytes, read back from its file: its index, and every byte. Changes nothing.
+
+The index is read by our own reader, which shares nothing with what wrote it; the media library reads it as well where that is no
+loss. The bytes are held against those of the chunks, as they are now.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helios_pipe.digest import Digest
+from helios_pipe.media.mp4index import SampleTable, read_sample_table
+from helios_pipe.stitch.blocks import BLOCK, Blocks, CutOffError, read_whole, write_all
+from helios_pipe.stitch.inplace import check_index, wrong
+from helios_pipe.stitch.moov import Frame
+from helios_pipe.stitch.splice import Cut, Splice
+from helios_pipe.stitch.stretches import ASIDE, opened_cut
+from helios_pipe.transfer import clone
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+_LOOK = 256 << 20
+"""From so many bytes on, the tenth of a second that it takes to load the media library is not felt."""
+
+
+def read_film(
+    path: Path, muxer: str, splice: Splice, frame: Frame, copy: Path | None = None, *, prove: bool
+) -> Digest | None:
+    """Read the film back: its index, by our reader, and by the library's where that costs little; and every byte, held against
+    the chunks'. Gives its digest where it is to be proved; the very bytes that it is of are written to `copy` as well, if they
+    can be. Raises StitchError where anything is not as planned."""
+    table = read_sample_table(path)
+    if table is None:
+        wrong("index", "of another shape", "one video track")
+    _check_table(table, splice, frame)
+    hasher = sha256() if prove else None
+    with Blocks(1, aside=prove and frame.size >= ASIDE) as blocks, path.open("rb", buffering=0) as film:
+        with _Copied(copy, film.fileno()) as copied:
+            reading = _Reading(film.fileno(), blocks, hasher, copied)
+            reading.own(frame.head)
+            for cut in splice.chunks:
+                reading.chunk(cut)
+            reading.own(frame.tail)
+        if film.seek(0, os.SEEK_END) != reading.place:
+            wrong("length", f"{film.tell()} bytes", f"{reading.place} bytes")
+        blocks.settle()
+    if frame.size >= _LOOK or "av" in sys.modules:
+        from helios_pipe.stitch.postcheck import look_at
+
+        look_at(path, muxer, table, splice.clock)
+    return None if hasher is None else Digest(hasher.hexdigest())
+
+
+def _check_table(table: SampleTable, splice: Splice, frame: Frame) -> None:
+    """What our own reader makes of the film's index is what was planned."""
+    check_index(table, splice.frames, splice.clock.fps)
+    seconds = table.length * table.time_base
+    if seconds != splice.frames / splice.clock.fps:
+        wrong("duration", f"{seconds} s", f"{splice.frames / splice.clock.fps} s")
+    sizes = splice.film.sizes
+    if table.sizes != sizes or table.places != array("Q", accumulate(sizes[:-1], initial=frame.start)):
+        wrong("index", f"{len(table.sizes)} packets in other places", f"{len(sizes)} packets")
+    keys = array("I", range(1, splice.frames + 1)) if table.keys is None else table.keys
+    if keys != splice.film.keys:
+        wrong("key frames", len(keys), len(splice.film.keys))
+
+
+class _Copied:
+    """A second file for the same bytes; where it cannot be written there is none."""
+
+    def __init__(self, path: Path | None, source: int) -> None:
+        self._path, self._source = path, source
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            try:
+                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            except OSError:
+                return self
+            if clone(self._source, self._descriptor):
+                self.close()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def put(self, data: memoryview) -> None:
+        """The next bytes."""
+        if self._descriptor is None or self._path is None:
+            return
+        try:
+            write_all(self._descriptor, data)
+        except OSError:
+            self.close()
+            os.unlink(self._path)  # whoever needs it there says why it cannot be written
+
+    def close(self) -> None:
+        """No more. Idempotent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class _Reading:
+    """The film as it is read back; `place` is how far."""
+
+    def __init__(self, film: int, blocks: Blocks, hasher: Any, copied: _Copied) -> None:
+        self._film, self._blocks, self._hasher, self._copied = film, blocks, hasher, copied
+        self._chunk = bytearray(BLOCK)
+        self.place = 0
+
+    def own(self, data: bytes) -> None:
+        """What stands around the frames. Raises StitchError."""
+        for view in self._read(len(data)):
+            if not data.startswith(view, self.place - len(view) - self._begun):
+                wrong("index", "other bytes", "what was written")
+
+    def chunk(self, cut: Cut) -> None:
+        """The chunk's frames. Raises StitchError."""
+        with opened_cut(cut) as descriptor:
+            for place, length in cut.stretches:
+                at = place
+                for view in self._read(length):
+                    read_whole(descriptor, memoryview(self._chunk)[: len(view)], at)
+                    if not self._chunk.startswith(view):
+                        wrong(f"the packets of {cut.piece.name}", "other bytes", "the chunk's")
+                    at += len(view)
+
+    def _read(self, length: int) -> Iterator[memoryview]:
+        """The film's next bytes, hashed and put down as well."""
+        self._begun = self.place
+        try:
+            for view in self._blocks.read(self._film, self.place, length):
+                if self._hasher is not None:
+                    self._blocks.hash(0, self._hasher, view)
+                self._copied.put(view)
+                self.place += len(view)
+                yield view
+        except CutOffError:
+            wrong("length", "it ends early", f"{self._begun + length} bytes and more")

@@ -1,0 +1,145 @@
+"""Whether chunks can be joined by stretches of bytes, by their indexes alone. Reads no frame, writes nothing, refuses nothing.
+
+That takes plain MP4 or QuickTime chunks whose boxes say the same of the picture, and a film of the same kind. Everything that is
+checked before a join is checked here too; where anything is otherwise there is no plan, and the way by the media library finds
+out what it is, and says it in its words.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from helios_pipe.errors import OutputError
+from helios_pipe.media.boxes import Boxes, UnfitError
+from helios_pipe.media.container import demuxer_for
+from helios_pipe.media.mp4index import SampleTable, table_of
+from helios_pipe.media.rates import is_standard, snap
+from helios_pipe.stitch.model import JoinSettings, Piece
+from helios_pipe.stitch.moov import Film
+from helios_pipe.stitch.shape import Shape
+from helios_pipe.stitch.source import Mark
+from helios_pipe.stitch.tags import with_settings
+from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
+
+_KINDS = {"mp4": False, "mov": True}
+"""Muxers whose files are made here -> whether they are QuickTime's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A chunk that passed. `stretches` are (place, length) of its frames' bytes, in order, those side by side taken together."""
+
+    piece: Piece
+    mark: Mark
+    frames: int
+    stretches: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """Chunks that fit together, and what the film's index has to tell."""
+
+    chunks: tuple[Cut, ...]
+    film: Film
+
+    @property
+    def clock(self) -> Clock:
+        """The film's time."""
+        return self.film.clock
+
+    @property
+    def frames(self) -> int:
+        """Frames of all chunks together."""
+        return len(self.film.sizes)
+
+
+def plan_splice(pieces: Sequence[Piece], marks: Sequence[Mark], settings: JoinSettings) -> Splice | None:
+    """The plan of a join by stretches, None where the media library has to look. The tags of the settings are not in it yet."""
+    try:
+        gathered: _Gathered | None = None
+        cuts = []
+        for piece, mark in zip(pieces, marks, strict=True):
+            shape, table, uses = _read(piece)
+            rate = snap(len(table.sizes) / (table.length * table.time_base))
+            gathered = gathered or _Gathered(shape, Clock.of(settings.fps or rate or Fraction(0)))
+            gathered.add(shape, table, uses, rate)
+            cuts.append(Cut(piece, mark, len(table.sizes), _stretches(table)))
+        return Splice(tuple(cuts), gathered.film()) if gathered else None
+    except (UnfitError, OffGridError, OutputError, OSError, ArithmeticError):
+        return None
+
+
+def spliced_as(splice: Splice, muxer: str, settings: JoinSettings) -> Splice | None:
+    """The plan for a film in that container and with the settings' tags, None where the media library has to write it."""
+    film = splice.film
+    if _KINDS.get(muxer) is not film.shape.quicktime:
+        return None
+    try:
+        tags = with_settings(film.tags, settings.metadata, quicktime=film.shape.quicktime)
+    except (UnfitError, UnicodeEncodeError):
+        return None
+    return replace(splice, film=replace(film, tags=tags))
+
+
+def _read(piece: Piece) -> tuple[Shape, SampleTable, bytes | None]:
+    """The third says of each frame what depends on it, None where the chunk does not tell."""
+    if demuxer_for(piece.path, piece.file) != "mov":
+        raise UnfitError
+    boxes = Boxes(piece.path)
+    shape, table = Shape.of(boxes), table_of(boxes)
+    count, uses = len(table.sizes), boxes.get(b"sdtp")
+    if not table.first_is_key or piece.frames not in (None, count) or (uses is not None and len(uses) != 4 + count):
+        raise UnfitError
+    return shape, table, None if uses is None else uses[4:]
+
+
+class _Gathered:
+    """What the chunks read so far make together."""
+
+    def __init__(self, shape: Shape, clock: Clock) -> None:
+        self._shape = shape
+        self._clock = clock
+        self._delay = 0
+        self._sizes, self._leads, self._keys = array("I"), array("i"), array("I")
+        self._uses = bytearray()
+        self._told = False
+
+    def add(self, shape: Shape, table: SampleTable, uses: bytes | None, rate: Fraction | None) -> None:
+        """Put the next chunk behind the others. Raises UnfitError, OffGridError."""
+        count, fps = len(table.sizes), self._clock.fps
+        if not shape.fits(self._shape) or (count > 1 and rate != fps and rate is not None and is_standard(rate)):
+            raise UnfitError
+        walk = FrameWalk(table.time_base, fps, base=table.pts[0])
+        self._leads.extend([walk.place(pts) - number for number, pts in enumerate(table.pts)])
+        keys = range(1, count + 1) if table.keys is None else table.keys
+        if walk.hole() is not None or any(map(int.__ge__, keys, [*keys[1:], count + 1])):
+            raise UnfitError
+        first = len(self._sizes)
+        self._keys.extend([first + key for key in keys])
+        self._sizes.extend(table.sizes)
+        self._uses += bytes(count) if uses is None else uses
+        self._told = self._told or uses is not None
+        self._delay = max(self._delay, walk.delay)
+
+    def film(self) -> Film:
+        """All of it."""
+        uses = bytes(self._uses) if self._told else None
+        tags = self._shape.tags
+        return Film(self._shape, tags, self._clock, self._delay, self._sizes, self._leads, self._keys, uses)
+
+
+def _stretches(table: SampleTable) -> tuple[tuple[int, int], ...]:
+    """Raises UnfitError where frames do not follow one another in the file."""
+    found: list[tuple[int, int]] = []
+    begin, end = table.places[0], table.places[0]
+    for place, size in zip(table.places, table.sizes, strict=True):
+        if place < end:
+            raise UnfitError
+        if place > end:
+            found.append((begin, end - begin))
+            begin = place
+        end = place + size
+    return (*found, (begin, end - begin))
