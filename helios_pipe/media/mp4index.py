@@ -9,19 +9,22 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, chain, repeat
 from pathlib import Path
 from sys import byteorder
+from typing import NamedTuple
 
 from helios_pipe.media.boxes import Boxes, UnfitError
 
 _MOST_SAMPLES = 1 << 24
+_EVERYBODYS = frozenset({b"avc1", b"hvc1", b"hev1", b"av01", b"vp09"})
+"""Kinds of sample entries whose codecs the media library knows, whatever was built into it."""
+_COVER = b"covr"
+"""The tag that holds an image, which the library takes for a second video stream."""
 
 
-@dataclass(frozen=True, slots=True)
-class SampleTable:
+class SampleTable(NamedTuple):
     """A track's frames in decode order. Times are in ticks of `time_base`, shifted so that the edit list is done with; places
     and sizes are in bytes of the file; `length` is the ticks of all frames together."""
 
@@ -45,6 +48,16 @@ def read_sample_table(path: Path) -> SampleTable | None:
     try:
         return table_of(Boxes(path))
     except UnfitError:
+        return None
+
+
+def count_samples(path: Path) -> int | None:
+    """How many frames the file holds, where it is certain that the media library would find as many; None otherwise."""
+    try:
+        boxes = Boxes(path)
+        certain = boxes.understood() and _COVER not in (boxes.get(b"udta") or b"")
+        return len(table_of(boxes).sizes) if certain and boxes[b"stsd"][12:16] in _EVERYBODYS else None
+    except (UnfitError, OSError):
         return None
 
 
@@ -140,9 +153,9 @@ def _hidden(boxes: Boxes, first: int, end: int) -> int:
     length, begin, rate = struct.unpack_from(">QqI" if wide else ">IiI", elst, 8)
     (movie_scale,) = struct.unpack_from(">I", boxes[b"mvhd"], 20 if boxes[b"mvhd"][0] == 1 else 12)
     scale = _scale(boxes[b"mdhd"])
-    shown = Fraction(length, movie_scale) * scale
     # Lengths are rounded to the movie's ticks, a millisecond at worst.
-    if entries != 1 or begin != first or rate != 1 << 16 or shown + Fraction(scale, movie_scale) < end:
+    hides = (length + 1) * scale < end * movie_scale
+    if entries != 1 or begin != first or rate != 1 << 16 or not movie_scale or hides:
         raise UnfitError
     return int(begin)
 

@@ -1,38 +1,98 @@
-"""A file's bytes, a block at a time, hashed beside the reading and writing. Knows nothing of what the bytes are.
+"""Files' bytes, a block at a time, by threads where there is much to do. Knows nothing of what the bytes are.
 
-Hashing lets go of the interpreter's lock. Where there is much of it, it is done in threads, and some buffers take turns: one is
-read into again when all that was to be hashed of it has been.
+Hashing, reading and writing let go of the interpreter's lock. A block is small enough to be hashed and written while the
+processor has it at hand.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
     from types import TracebackType
     from typing import Self
 
-BLOCK = 1 << 20
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+BLOCK = 1 << 18
 """Bytes read at a time."""
-_BUFFERS = 4
+_BUFFERS = 8
+_MOST_THREADS = 4
 
 
 class CutOffError(Exception):
     """The file ended before the bytes that were wanted of it."""
 
 
-class Blocks:
-    """Reads and hashes. `lanes` are what is hashed at the same time: within a lane, in order."""
+def blocks(descriptor: int, place: int, length: int) -> Iterator[memoryview]:
+    """The bytes of the open file, in order, each block good until the next one. Raises CutOffError, OSError."""
+    buffer = memoryview(bytearray(min(BLOCK, length)))
+    end = place + length
+    while place < end:
+        view = buffer[: end - place]
+        read_whole(descriptor, view, place)
+        place += len(view)
+        yield view
 
-    def __init__(self, lanes: int, *, aside: bool) -> None:
-        """`aside`: hash in threads."""
-        self._buffers = [bytearray(BLOCK) for _ in range(_BUFFERS if aside else 1)]
-        self._pending: list[list[Future[None]]] = [[] for _ in self._buffers]
-        self._turn = 0
-        self._lanes = [_thread() for _ in range(lanes)] if aside else []
+
+def read_whole(descriptor: int, view: memoryview, place: int) -> None:
+    """Fill `view` with what is at `place`. Raises CutOffError, OSError."""
+    while view:
+        count = os.preadv(descriptor, [view], place)
+        if not count:
+            raise CutOffError
+        view, place = view[count:], place + count
+
+
+def write_whole(descriptor: int, view: memoryview, place: int) -> None:
+    """Write all of it at `place`. Raises OSError."""
+    while view:
+        count = os.pwrite(descriptor, view, place)
+        view, place = view[count:], place + count
+
+
+def side_by_side(work: Callable[[Task], Result], tasks: Sequence[Task], *, threads: bool) -> list[Result]:
+    """What `work` makes of each task, several at a time with `threads`. When one fails, no other is begun; raises what it did."""
+    if not threads:
+        return [work(task) for task in tasks]
+    from concurrent.futures import ThreadPoolExecutor
+
+    left = iter(enumerate(tasks))
+    made: dict[int, Result] = {}
+
+    def take() -> None:
+        try:
+            for number, task in left:
+                made[number] = work(task)
+        except BaseException:
+            deque(left, maxlen=0)
+            raise
+
+    count = max(2, min(_MOST_THREADS, os.cpu_count() or 1))
+    with ThreadPoolExecutor(count, "helios-join") as pool:
+        for done in [pool.submit(take) for _ in range(count)]:
+            done.result()
+    return [made[number] for number in range(len(tasks))]
+
+
+class Hashed:
+    """Reads blocks of a file that are hashed meanwhile, in order: in a thread with `thread`, where some buffers take turns."""
+
+    def __init__(self, descriptor: int, hasher: Any, *, thread: bool) -> None:
+        """`hasher` None: nothing is hashed."""
+        self._descriptor, self._hasher = descriptor, hasher
+        self._buffers: deque[tuple[memoryview, Future[None] | None]] = deque()
+        self._pool: ThreadPoolExecutor | None = None
+        if thread and hasher is not None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._pool = ThreadPoolExecutor(1, "helios-hash")
+        self._buffers.extend((memoryview(bytearray(BLOCK)), None) for _ in range(_BUFFERS if self._pool else 1))
 
     def __enter__(self) -> Self:
         return self
@@ -40,54 +100,23 @@ class Blocks:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for lane in self._lanes:
-            lane.shutdown(cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=kind is not None)
 
-    def read(self, descriptor: int, place: int, length: int) -> Iterator[memoryview]:
-        """The bytes of the open file, in order, each block good until the next one. Raises CutOffError, OSError."""
+    def read(self, place: int, length: int) -> Iterator[memoryview]:
+        """The bytes, each block good until the next one. Raises CutOffError, OSError."""
         end = place + length
         while place < end:
-            self._turn = (self._turn + 1) % len(self._buffers)
-            self._settle(self._turn)
-            view = memoryview(self._buffers[self._turn])[: min(BLOCK, end - place)]
-            read_whole(descriptor, view, place)
+            buffer, pending = self._buffers.popleft()
+            if pending is not None:
+                pending.result()
+                pending = None
+            view = buffer[: end - place]
+            read_whole(self._descriptor, view, place)
+            if self._pool is not None:
+                pending = self._pool.submit(self._hasher.update, view)
+            elif self._hasher is not None:
+                self._hasher.update(view)
+            self._buffers.append((buffer, pending))
             place += len(view)
             yield view
-
-    def hash(self, lane: int, hasher: Any, data: memoryview | bytes) -> None:
-        """Take in more of the block that was read last, or bytes that stay as they are."""
-        if self._lanes:
-            self._pending[self._turn].append(self._lanes[lane].submit(hasher.update, data))
-        else:
-            hasher.update(data)
-
-    def settle(self) -> None:
-        """Wait until all is hashed."""
-        for turn in range(len(self._buffers)):
-            self._settle(turn)
-
-    def _settle(self, turn: int) -> None:
-        while self._pending[turn]:
-            self._pending[turn].pop().result()
-
-
-def read_whole(descriptor: int, view: memoryview, place: int) -> None:
-    """Fill `view` with what is at `place`. Raises CutOffError, OSError."""
-    got = 0
-    while got < len(view):
-        count = os.preadv(descriptor, [view[got:]], place + got)
-        if not count:
-            raise CutOffError
-        got += count
-
-
-def write_all(descriptor: int, data: memoryview) -> None:
-    """Write all of it, at the end of what was written. Raises OSError."""
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-def _thread() -> ThreadPoolExecutor:
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(1, "helios-join")

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from helios_pipe.digest import Digest, canonical, is_digest
 from helios_pipe.errors import StitchError
@@ -21,8 +20,7 @@ from helios_pipe.stitch.naming import STITCH_VERSION
 PROOF_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class ProvedChunk:
+class ProvedChunk(NamedTuple):
     """One chunk of the join: its place and length in frames, its file's digest where one was recorded, its packets'."""
 
     digest: Digest | None
@@ -31,8 +29,7 @@ class ProvedChunk:
     packets: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """What a proof file says of the joined file: its own digest and size, its length, and what it was made of."""
 
     sha256: Digest

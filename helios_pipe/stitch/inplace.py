@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -16,6 +15,8 @@ from helios_pipe.stitch.source import packets_of
 from helios_pipe.stitch.timeline import FrameWalk, OffGridError
 
 if TYPE_CHECKING:
+    import mmap
+
     from av.video.stream import VideoStream
 
     from helios_pipe.stitch.preflight import Checked, Plan
@@ -57,6 +58,8 @@ def check_places(table: SampleTable, stream: VideoStream) -> None:
 
 def compare_in_place(path: Path, table: SampleTable, plan: Plan) -> None:
     """Each chunk's packets must lie in the joined file byte by byte as they are in the chunk. Raises StitchError."""
+    import mmap
+
     first = 0
     with path.open("rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         for chunk in plan.chunks:
@@ -88,6 +91,8 @@ def _compare_chunk(
 
 def _let_go(mapped: mmap.mmap, begin: int, end: int) -> None:
     """What was compared need not stay in our memory, however long the film is; it stays in the system's."""
+    import mmap
+
     begin -= begin % mmap.PAGESIZE
     if end - begin >= _BLOCK // 2 and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED, begin, end - begin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
@@ -49,8 +49,7 @@ class JoinSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class JoinedChunk:
+class JoinedChunk(NamedTuple):
     """One chunk of a finished join. `digest` is the one that was recorded for it, and checked; `first` is the place of its first
     frame in the output, from 0; `packets` is the digest of its packets as they stand there (packets.RunDigest)."""
 
@@ -61,8 +60,7 @@ class JoinedChunk:
     packets: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class JoinedSound:
+class JoinedSound(NamedTuple):
     """The sound of a finished join: `codec` as it stands in the output, `samples` of `rate` a second, the digest of all its
     packets' bytes, and of the samples themselves where they are those of the source. `digest` is a sound file's own."""
 
@@ -74,8 +72,7 @@ class JoinedSound:
     digest: Digest | None
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """A join that passed every check. `duration` in seconds; `packets_sha256` is over the chunks' packet digests, one a
     line."""
 
@@ -90,8 +87,7 @@ class Joined:
     sound: JoinedSound | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """What either way of joining tells: (piece, frames) of each chunk, the digests of their packets, and of the file, where they
     were asked for."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
 from struct import pack
 from sys import byteorder
+from typing import NamedTuple
 
 from helios_pipe.stitch.shape import UPRIGHT, Shape, box
 from helios_pipe.stitch.tags import Tags
@@ -24,8 +24,7 @@ _BRANDS = {"h264": b"isomiso2avc1mp41", "hevc": b"isomiso2mp41", "av1": b"isomav
 _ITUNES = box(b"hdlr", bytes(8), b"mdirappl", bytes(9))
 
 
-@dataclass(frozen=True, slots=True)
-class Film:
+class Film(NamedTuple):
     """What is told of the frames, in decode order: their sizes, and by how many frames each shows later than it is decoded
     (`leads`; earlier, where negative, by `delay` at most). `keys` are the numbers of the key frames, from 1; `uses` has a
     byte for each frame that says what depends on it, None where no chunk told."""
@@ -40,8 +39,7 @@ class Film:
     uses: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """What stands around the frames' bytes, which begin at `start` and are `size` together."""
 
     head: bytes

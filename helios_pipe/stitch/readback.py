@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest
 from helios_pipe.media.mp4index import SampleTable, read_sample_table
-from helios_pipe.stitch.blocks import BLOCK, Blocks, CutOffError, read_whole, write_all
+from helios_pipe.stitch.blocks import BLOCK, CutOffError, Hashed, read_whole, write_whole
 from helios_pipe.stitch.inplace import check_index, wrong
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.splice import Cut, Splice
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_LOOK = 256 << 20
+_LOOK = 1 << 30
 """From so many bytes on, the tenth of a second that it takes to load the media library is not felt."""
 
 
@@ -43,16 +43,15 @@ def read_film(
         wrong("index", "of another shape", "one video track")
     _check_table(table, splice, frame)
     hasher = sha256() if prove else None
-    with Blocks(1, aside=prove and frame.size >= ASIDE) as blocks, path.open("rb", buffering=0) as film:
-        with _Copied(copy, film.fileno()) as copied:
-            reading = _Reading(film.fileno(), blocks, hasher, copied)
+    with path.open("rb", buffering=0) as film, _Copied(copy, film.fileno()) as copied:
+        with Hashed(film.fileno(), hasher, thread=frame.size >= ASIDE) as hashed:
+            reading = _Reading(hashed, copied)
             reading.own(frame.head)
             for cut in splice.chunks:
                 reading.chunk(cut)
             reading.own(frame.tail)
         if film.seek(0, os.SEEK_END) != reading.place:
             wrong("length", f"{film.tell()} bytes", f"{reading.place} bytes")
-        blocks.settle()
     if frame.size >= _LOOK or "av" in sys.modules:
         from helios_pipe.stitch.postcheck import look_at
 
@@ -80,6 +79,7 @@ class _Copied:
     def __init__(self, path: Path | None, source: int) -> None:
         self._path, self._source = path, source
         self._descriptor: int | None = None
+        self._place = 0
 
     def __enter__(self) -> Self:
         if self._path is not None:
@@ -101,7 +101,8 @@ class _Copied:
         if self._descriptor is None or self._path is None:
             return
         try:
-            write_all(self._descriptor, data)
+            write_whole(self._descriptor, data, self._place)
+            self._place += len(data)
         except OSError:
             self.close()
             os.unlink(self._path)  # whoever needs it there says why it cannot be written
@@ -116,37 +117,36 @@ class _Copied:
 class _Reading:
     """The film as it is read back; `place` is how far."""
 
-    def __init__(self, film: int, blocks: Blocks, hasher: Any, copied: _Copied) -> None:
-        self._film, self._blocks, self._hasher, self._copied = film, blocks, hasher, copied
+    def __init__(self, film: Hashed, copied: _Copied) -> None:
+        self._film, self._copied = film, copied
         self._chunk = bytearray(BLOCK)
         self.place = 0
 
     def own(self, data: bytes) -> None:
         """What stands around the frames. Raises StitchError."""
+        at = 0
         for view in self._read(len(data)):
-            if not data.startswith(view, self.place - len(view) - self._begun):
+            if not data.startswith(view, at):
                 wrong("index", "other bytes", "what was written")
+            at += len(view)
 
     def chunk(self, cut: Cut) -> None:
         """The chunk's frames. Raises StitchError."""
-        with opened_cut(cut) as descriptor:
-            for place, length in cut.stretches:
-                at = place
+        with opened_cut(cut) as descriptor, memoryview(self._chunk) as mine:
+            for at, length in cut.stretches:
                 for view in self._read(length):
-                    read_whole(descriptor, memoryview(self._chunk)[: len(view)], at)
+                    read_whole(descriptor, mine[: len(view)], at)
                     if not self._chunk.startswith(view):
                         wrong(f"the packets of {cut.piece.name}", "other bytes", "the chunk's")
                     at += len(view)
 
     def _read(self, length: int) -> Iterator[memoryview]:
         """The film's next bytes, hashed and put down as well."""
-        self._begun = self.place
+        end = self.place + length
         try:
-            for view in self._blocks.read(self._film, self.place, length):
-                if self._hasher is not None:
-                    self._blocks.hash(0, self._hasher, view)
+            for view in self._film.read(self.place, length):
                 self._copied.put(view)
                 self.place += len(view)
                 yield view
         except CutOffError:
-            wrong("length", "it ends early", f"{self._begun + length} bytes and more")
+            wrong("length", "it ends early", f"{end} bytes and more")

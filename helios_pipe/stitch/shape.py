@@ -6,7 +6,7 @@ their bytes are equal, so is all that they say. Whatever box is not known here m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from helios_pipe.media.boxes import Boxes, UnfitError, children
 from helios_pipe.stitch.tags import tags_of
@@ -28,8 +28,7 @@ UPRIGHT = b"\0\1\0\0" + bytes(12) + b"\0\1\0\0" + bytes(12) + b"\x40\0\0\0"
 """The matrix that turns nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """One chunk's. `kind` and `entry` are the sample entry's name and content, without what differs from chunk to chunk; `track`
     is its header behind the times, `handler` and `language` its media's; `aperture` is a box that QuickTime has where pixels
     are not square. `rated`: it names bit rates."""

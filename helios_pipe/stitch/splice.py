@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from helios_pipe.errors import OutputError
 from helios_pipe.media.boxes import Boxes, UnfitError
@@ -28,8 +28,7 @@ _KINDS = {"mp4": False, "mov": True}
 """Muxers whose files are made here -> whether they are QuickTime's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A chunk that passed. `stretches` are (place, length) of its frames' bytes, in order, those side by side taken together."""
 
     piece: Piece
@@ -38,8 +37,7 @@ class Cut:
     stretches: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Splice:
+class Splice(NamedTuple):
     """Chunks that fit together, and what the film's index has to tell."""
 
     chunks: tuple[Cut, ...]
@@ -63,9 +61,8 @@ def plan_splice(pieces: Sequence[Piece], marks: Sequence[Mark], settings: JoinSe
         cuts = []
         for piece, mark in zip(pieces, marks, strict=True):
             shape, table, uses = _read(piece)
-            rate = snap(len(table.sizes) / (table.length * table.time_base))
-            gathered = gathered or _Gathered(shape, Clock.of(settings.fps or rate or Fraction(0)))
-            gathered.add(shape, table, uses, rate)
+            gathered = gathered or _Gathered(shape, Clock.of(settings.fps or _rate(table)))
+            gathered.add(shape, table, uses)
             cuts.append(Cut(piece, mark, len(table.sizes), _stretches(table)))
         return Splice(tuple(cuts), gathered.film()) if gathered else None
     except (UnfitError, OffGridError, OutputError, OSError, ArithmeticError):
@@ -81,7 +78,7 @@ def spliced_as(splice: Splice, muxer: str, settings: JoinSettings) -> Splice | N
         tags = with_settings(film.tags, settings.metadata, quicktime=film.shape.quicktime)
     except (UnfitError, UnicodeEncodeError):
         return None
-    return replace(splice, film=replace(film, tags=tags))
+    return splice._replace(film=film._replace(tags=tags))
 
 
 def _read(piece: Piece) -> tuple[Shape, SampleTable, bytes | None]:
@@ -107,10 +104,10 @@ class _Gathered:
         self._uses = bytearray()
         self._told = False
 
-    def add(self, shape: Shape, table: SampleTable, uses: bytes | None, rate: Fraction | None) -> None:
+    def add(self, shape: Shape, table: SampleTable, uses: bytes | None) -> None:
         """Put the next chunk behind the others. Raises UnfitError, OffGridError."""
         count, fps = len(table.sizes), self._clock.fps
-        if not shape.fits(self._shape) or (count > 1 and rate != fps and rate is not None and is_standard(rate)):
+        if not shape.fits(self._shape) or not _at_rate(table, fps):
             raise UnfitError
         walk = FrameWalk(table.time_base, fps, base=table.pts[0])
         self._leads.extend([walk.place(pts) - number for number, pts in enumerate(table.pts)])
@@ -129,6 +126,22 @@ class _Gathered:
         uses = bytes(self._uses) if self._told else None
         tags = self._shape.tags
         return Film(self._shape, tags, self._clock, self._delay, self._sizes, self._leads, self._keys, uses)
+
+
+def _rate(table: SampleTable) -> Fraction:
+    """The rate that the chunk's index tells. Raises UnfitError."""
+    rate = snap(len(table.sizes) / (table.length * table.time_base))
+    if rate is None:
+        raise UnfitError
+    return rate
+
+
+def _at_rate(table: SampleTable, fps: Fraction) -> bool:
+    """Whether the chunk is not plainly one of another rate. One frame alone tells of none, nor do uneven ones."""
+    count, tick = len(table.sizes), table.time_base
+    if count * tick.denominator * fps.denominator == table.length * tick.numerator * fps.numerator:
+        return True
+    return count == 1 or (rate := _rate(table)) == fps or not is_standard(rate)
 
 
 def _stretches(table: SampleTable) -> tuple[tuple[int, int], ...]:

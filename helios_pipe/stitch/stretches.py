@@ -1,11 +1,11 @@
-"""Writing a film by stretches of bytes: each chunk is read once, hashed beside that, and its frames go into the film. Decides and
-checks nothing: see splice, readback.
+"""Writing a film by stretches of bytes: each chunk is read once, hashed, and its frames go to their place. Decides and checks
+nothing: see splice, readback.
 """
 
 from __future__ import annotations
 
-import errno
 import os
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
-from helios_pipe.stitch.blocks import Blocks, CutOffError, write_all
+from helios_pipe.stitch.blocks import CutOffError, blocks, side_by_side, write_whole
 from helios_pipe.stitch.model import refuse
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.packets import spelled
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 ASIDE = 16 << 20
 """From so many bytes on, threads are worth starting."""
-_UNSENT = frozenset({errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM})
-"""What systems say that do not copy between these two files."""
 
 
 class Digests(NamedTuple):
@@ -40,41 +38,90 @@ class Digests(NamedTuple):
 
 def write_film(splice: Splice, frame: Frame, target: Path, muxer: str, *, prove: bool) -> Digests:
     """Write the film into the file `target`, which is there and empty. Raises StitchError; what was written by then stays."""
-    hashed: list[tuple[Any, Any]] = []
+    with _Out(target, splice.film.shape.codec, muxer, prove=prove) as out:
+        out.write(memoryview(frame.head), 0)
+        done = side_by_side(out.take, list(_jobs(splice, frame.start)), threads=frame.size >= ASIDE)
+        out.write(memoryview(frame.tail), frame.start + frame.size)
+    return Digests([file for file, _ in done], [run for _, run in done if run is not None])
+
+
+class _Job(NamedTuple):
+    """A chunk, where in the film its frames begin, and how large they are."""
+
+    cut: Cut
+    start: int
+    sizes: array[int]
+
+
+def _jobs(splice: Splice, start: int) -> Iterator[_Job]:
     first = 0
-    with Blocks(2, aside=frame.size >= ASIDE) as blocks, _Out(target, splice.film.shape.codec, muxer) as out:
-        out.write(memoryview(frame.head))
-        for cut in splice.chunks:
-            file = sha256() if cut.piece.digest is not None else None
-            run = sha256() if prove else None
-            with opened_cut(cut) as descriptor:
-                _copy(cut, descriptor, blocks, out, file, run)
-            if run is not None:
-                blocks.hash(1, run, spelled(splice.film.sizes[first : first + cut.frames]))
-            first += cut.frames
-            hashed.append((file, run))
-        out.write(memoryview(frame.tail))
-        blocks.settle()
-    files = [None if file is None else Digest(file.hexdigest()) for file, _ in hashed]
-    return Digests(files, [Digest(run.hexdigest()) for _, run in hashed if run is not None])
+    for cut in splice.chunks:
+        sizes = splice.film.sizes[first : first + cut.frames]
+        yield _Job(cut, start, sizes)
+        first, start = first + cut.frames, start + sum(sizes)
 
 
-def _copy(cut: Cut, descriptor: int, blocks: Blocks, out: _Out, file: Any, run: Any) -> None:
-    """One chunk's frames into the film; its whole file is read where that is hashed."""
-    if file is None and run is None:
-        for place, length in cut.stretches:
-            out.send(descriptor, place, length)
-        return
-    for place, length in cut.stretches if file is None else ((0, cut.mark[0]),):
-        at = place
-        for view in blocks.read(descriptor, place, length):
-            if file is not None:
-                blocks.hash(0, file, view)
-            for payload in _within(cut.stretches, at, view):
-                if run is not None:
-                    blocks.hash(1, run, payload)
-                out.write(payload)
-            at += len(view)
+class _Out:
+    """The film as it is written, by several threads at once: each knows where its chunk goes."""
+
+    def __init__(self, target: Path, codec: str, muxer: str, *, prove: bool) -> None:
+        self._target, self._what = target, f"{codec} could not be written as {muxer}"
+        self._prove = prove
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        self._descriptor = os.open(self._target, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def take(self, job: _Job) -> tuple[Digest | None, Digest | None]:
+        """Put one chunk's frames into the film. The digest of its file, which is read as a whole for that, and of its packets,
+        where they are wanted. Raises StitchError."""
+        cut, start = job.cut, job.start
+        file = sha256() if cut.piece.digest is not None else None
+        run = sha256() if self._prove else None
+        with opened_cut(cut) as descriptor:
+            for place, length in cut.stretches if file is None else ((0, cut.mark[0]),):
+                if file is None and run is None:
+                    start = self._send(descriptor, place, length, start)
+                    continue
+                for view in blocks(descriptor, place, length):
+                    if file is not None:
+                        file.update(view)
+                    for payload in _within(cut.stretches, place, view):
+                        if run is not None:
+                            run.update(payload)
+                        start = self.write(payload, start)
+                    place += len(view)
+        if run is not None:
+            run.update(spelled(job.sizes))
+        return _digest(file), _digest(run)
+
+    def write(self, data: memoryview, place: int) -> int:
+        """Where it ends. Raises StitchError."""
+        try:
+            write_whole(self._descriptor, data, place)
+        except OSError as error:
+            raise StitchError(f"{self._what}: {error.strerror}") from error
+        return place + len(data)
+
+    def _send(self, source: int, place: int, length: int, target: int) -> int:
+        """Bytes of another open file, by the system alone where it can. Where they end. Raises StitchError, CutOffError."""
+        try:
+            while length:
+                count = os.copy_file_range(source, self._descriptor, length, place, target)
+                if not count:
+                    raise CutOffError
+                place, target, length = place + count, target + count, length - count
+        except (OSError, AttributeError):
+            # Not every system has it, nor between any two file systems; what else it is, is said once more.
+            for view in blocks(source, place, length):
+                target = self.write(view, target)
+        return target
 
 
 def _within(stretches: Sequence[tuple[int, int]], at: int, view: memoryview) -> Iterator[memoryview]:
@@ -106,40 +153,5 @@ def opened_cut(cut: Cut) -> Iterator[int]:
         refuse(cut.piece, error.strerror or str(error))
 
 
-class _Out:
-    """The film as it is written."""
-
-    def __init__(self, target: Path, codec: str, muxer: str) -> None:
-        self._target, self._what = target, f"{codec} could not be written as {muxer}"
-        self._descriptor = -1
-
-    def __enter__(self) -> Self:
-        self._descriptor = os.open(self._target, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._descriptor)
-
-    def write(self, data: memoryview) -> None:
-        """Raises StitchError."""
-        try:
-            write_all(self._descriptor, data)
-        except OSError as error:
-            raise StitchError(f"{self._what}: {error.strerror}") from error
-
-    def send(self, source: int, place: int, length: int) -> None:
-        """Bytes of another open file, by the system alone. Raises StitchError, CutOffError, OSError."""
-        try:
-            while length:
-                count = os.copy_file_range(source, self._descriptor, length, place)
-                if not count:
-                    raise CutOffError
-                place, length = place + count, length - count
-        except (OSError, AttributeError) as error:
-            # Not every system has it, or between any two file systems; a disk that is full says so once more.
-            if isinstance(error, OSError) and error.errno not in _UNSENT:
-                raise StitchError(f"{self._what}: {error.strerror}") from error
-            for view in Blocks(0, aside=False).read(source, place, length):
-                self.write(view)
+def _digest(hasher: Any) -> Digest | None:
+    return None if hasher is None else Digest(hasher.hexdigest())

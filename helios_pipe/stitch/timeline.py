@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """The time base of a join: `timescale` ticks a second, `per` ticks a frame, so that every frame lies on a tick."""
 
     fps: Fraction

@@ -67,7 +67,7 @@ def test_another_picture_is_found_by_its_frame(tmp_path: Path, chunk: Make, piec
     target = tmp_path / "all.mp4"
     good = proved(pieces, tmp_path / "good.mp4")
     bad = proved([pieces[0], pieces[1], replace(other, start=None)], target)
-    forged = replace(bad, chunks=(*bad.chunks[:2], replace(bad.chunks[2], digest=good.chunks[2].digest)))
+    forged = bad._replace(chunks=(*bad.chunks[:2], bad.chunks[2]._replace(digest=good.chunks[2].digest)))
     for full, frames in ((False, [3, 4]), (True, list(range(3, 10)))):
         found = verify_file(target, forged, chunks=pieces, full=full)
         assert [(problem.kind, problem.chunk, problem.frame) for problem in found.problems] == [
