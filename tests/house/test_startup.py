@@ -60,6 +60,14 @@ def test_a_run_with_nothing_to_do_loads_neither_yaml_nor_networkx(project: Proje
     assert project.rendered() == []
 
 
+def test_chunks_are_counted_and_joined_without_a_media_library(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-9", size=5))
+    assert "av" not in loaded(project, "run", "render.yaml", "-q")
+    assert len(project.rendered()) == 2
+    assert not loaded(project, "run", "render.yaml", "-q", "--force-node", "film/stitch") & {"av", "concurrent"}
+    assert project.path("out/film.mp4").exists()
+
+
 @pytest.mark.parametrize("statement", ["import helios_pipe", "import helios_pipe.cli.main"])
 def test_importing_the_package_costs_no_heavy_import(statement: str) -> None:
     script = f"import sys; {statement}; print(*sorted(m.partition('.')[0] for m in sys.modules))"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def test_a_video_is_described(tmp_path: Path, chunk: Make) -> None:
 
 def test_what_is_no_whole_video_is_told(tmp_path: Path, chunk: Make, ffmpeg: Ffmpeg) -> None:
     good = chunk(tmp_path / "good.mp4", 0, 5).path
+    shutil.copy(good, tmp_path / "whole.mp4")
     with pytest.raises(OutputError, match=r"gone\.mp4: No such file or directory$"):
         count_frames(tmp_path / "gone.mp4")
     (tmp_path / "empty.mp4").touch()
@@ -45,3 +47,8 @@ def test_what_is_no_whole_video_is_told(tmp_path: Path, chunk: Make, ffmpeg: Ffm
     ffmpeg("-f", "lavfi", "-i", "sine=d=1", tmp_path / "sound.mp4")
     with pytest.raises(OutputError, match=r"sound\.mp4: 0 video streams, expected one$"):
         count_frames(tmp_path / "sound.mp4")
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=8x8", "-frames:v", "1", tmp_path / "cover.png")
+    cover = ("-map", "0", "-map", "1", "-c:v:0", "copy", "-c:v:1", "png", "-disposition:v:1", "attached_pic")
+    ffmpeg("-i", tmp_path / "whole.mp4", "-i", tmp_path / "cover.png", *cover, tmp_path / "cover.mp4")
+    with pytest.raises(OutputError, match=r"cover\.mp4: 2 video streams, expected one$"):
+        count_frames(tmp_path / "cover.mp4")
