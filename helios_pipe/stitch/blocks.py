@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -66,18 +67,25 @@ def side_by_side(work: Callable[[Task], Result], tasks: Sequence[Task], *, threa
     made: dict[int, Result] = {}
 
     def take() -> None:
-        try:
+        with _no_more(left):
             for number, task in left:
                 made[number] = work(task)
-        except BaseException:
-            deque(left, maxlen=0)
-            raise
 
     count = max(2, min(_MOST_THREADS, os.cpu_count() or 1))
-    with ThreadPoolExecutor(count, "helios-join") as pool:
+    with ThreadPoolExecutor(count, "helios-join") as pool, _no_more(left):
         for done in [pool.submit(take) for _ in range(count)]:
             done.result()
     return [made[number] for number in range(len(tasks))]
+
+
+@contextmanager
+def _no_more(left: Iterator[object]) -> Iterator[None]:
+    """Whatever goes wrong in the block: nothing is left to do."""
+    try:
+        yield
+    except BaseException:
+        deque(left, maxlen=0)
+        raise
 
 
 class Hashed:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -23,6 +26,7 @@ from helios_pipe.stitch.packetwise import copy_packets, join_packets
 from helios_pipe.stitch.splice import plan_splice, spliced_as
 from tests.e2e.stitch.conftest import Ffmpeg, Make, Refused
 from tests.kit import burnin
+from tests.kit.project import REPOSITORY
 
 X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-threads", "1")
 X265 = ("-c:v", "libx265", "-pix_fmt", "yuv420p", "-x265-params")
@@ -287,6 +291,32 @@ def test_a_full_disk_says_so_and_leaves_nothing(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not (tmp_path / "out.mp4").exists()
+
+
+KILLED = """\
+import os, signal, sys
+from pathlib import Path
+from helios_pipe.stitch import blocks, stretches
+from helios_pipe.stitch.join import Piece, join
+real = blocks.write_whole
+def killed(descriptor, view, place):
+    real(descriptor, view[:9], place)
+    if place > 1 << 20:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(descriptor, view, place)
+stretches.write_whole = killed
+join([Piece(Path(path), path) for path in sys.argv[2:]], Path(sys.argv[1]))
+"""
+
+
+def test_a_kill_while_it_is_written_leaves_the_old_film(large: list[Piece], tmp_path: Path) -> None:
+    target = tmp_path / "out" / "all.mp4"
+    target.parent.mkdir()
+    target.write_bytes(b"what was there")
+    words = [sys.executable, "-c", KILLED, str(target), *(str(piece.path) for piece in large)]
+    assert subprocess.run(words, check=False, cwd=REPOSITORY).returncode == -signal.SIGKILL
+    assert target.read_bytes() == b"what was there"
+    assert join(large, target).frames == 36
 
 
 def test_a_chunk_that_changes_meanwhile_is_told(
