@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-BLOCK = 1 << 18
+BLOCK = 1 << 19
 """Bytes read at a time."""
-_BUFFERS = 8
+_BUFFERS = 6
 _MOST_THREADS = 4
 
 
@@ -89,18 +89,19 @@ def _no_more(left: Iterator[object]) -> Iterator[None]:
 
 
 class Hashed:
-    """Reads blocks of a file that are hashed meanwhile, in order: in a thread with `thread`, where some buffers take turns."""
+    """Reads blocks of a file that are hashed meanwhile: with `threads` in one for each lane, where some buffers take turns."""
 
-    def __init__(self, descriptor: int, hasher: Any, *, thread: bool) -> None:
-        """`hasher` None: nothing is hashed."""
-        self._descriptor, self._hasher = descriptor, hasher
-        self._buffers: deque[tuple[memoryview, Future[None] | None]] = deque()
-        self._pool: ThreadPoolExecutor | None = None
-        if thread and hasher is not None:
+    def __init__(self, descriptor: int, *, lanes: int, threads: bool) -> None:
+        self._descriptor = descriptor
+        self._lanes: list[ThreadPoolExecutor] = []
+        if threads and lanes:
             from concurrent.futures import ThreadPoolExecutor
 
-            self._pool = ThreadPoolExecutor(1, "helios-hash")
-        self._buffers.extend((memoryview(bytearray(BLOCK)), None) for _ in range(_BUFFERS if self._pool else 1))
+            self._lanes = [ThreadPoolExecutor(1, "helios-hash") for _ in range(lanes)]
+        count = _BUFFERS if self._lanes else 1
+        self._buffers: deque[tuple[memoryview, list[Future[None]]]] = deque(
+            (memoryview(bytearray(BLOCK)), []) for _ in range(count)
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -108,23 +109,28 @@ class Hashed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=kind is not None)
+        for lane in self._lanes:
+            lane.shutdown(cancel_futures=kind is not None)
 
-    def read(self, place: int, length: int) -> Iterator[memoryview]:
-        """The bytes, each block good until the next one. Raises CutOffError, OSError."""
+    def read(self, place: int, length: int, hashers: Sequence[Any]) -> Iterator[memoryview]:
+        """The bytes, each block good until the next one; each of the hashers takes them in, in the lane of its place in the
+        list. Raises CutOffError, OSError."""
         end = place + length
         while place < end:
-            buffer, pending = self._buffers.popleft()
-            if pending is not None:
-                pending.result()
-                pending = None
+            buffer, pending = self._buffers[0]
+            while pending:
+                pending.pop().result()
+            self._buffers.rotate(-1)
             view = buffer[: end - place]
             read_whole(self._descriptor, view, place)
-            if self._pool is not None:
-                pending = self._pool.submit(self._hasher.update, view)
-            elif self._hasher is not None:
-                self._hasher.update(view)
-            self._buffers.append((buffer, pending))
+            for lane, hasher in enumerate(hashers):
+                self.hash(lane, hasher, view)
             place += len(view)
             yield view
+
+    def hash(self, lane: int, hasher: Any, data: memoryview | bytes) -> None:
+        """Take in, after what came before in that lane, the block that was read last, or bytes that stay as they are."""
+        if self._lanes:
+            self._buffers[-1][1].append(self._lanes[lane].submit(hasher.update, data))
+        else:
+            hasher.update(data)

@@ -93,11 +93,12 @@ def _spliced(splice: Splice, output: Path, settings: JoinSettings, copy: Path | 
     muxer = muxer_for(output)
     frame = frame_of(splice.film, index_first=settings.faststart)
     with replacing(output) as scratch:
-        digests = write_film(splice, frame, scratch, muxer, prove=prove)
-        digest = read_film(scratch, muxer, splice, frame, copy, prove=prove)
-        check_digests([cut.piece for cut in splice.chunks], digests.files)
+        files = write_film(splice, frame, scratch, muxer)
+        digests = read_film(scratch, muxer, splice, frame, copy, prove=prove)
+        check_digests([cut.piece for cut in splice.chunks], files)
         size = scratch.stat().st_size
-    return Done(splice.clock.fps, [(cut.piece, cut.frames) for cut in splice.chunks], digests.packets, digest, size)
+    chunks = [(cut.piece, cut.frames) for cut in splice.chunks]
+    return Done(splice.clock.fps, chunks, digests.packets, digests.film, size)
 
 
 def _joined(done: Done, settings: JoinSettings) -> Joined:

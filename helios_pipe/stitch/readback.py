@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helios_pipe.digest import Digest
 from helios_pipe.media.mp4index import SampleTable, read_sample_table
 from helios_pipe.stitch.blocks import BLOCK, CutOffError, Hashed, read_whole, write_whole
 from helios_pipe.stitch.inplace import check_index, wrong
 from helios_pipe.stitch.moov import Frame
+from helios_pipe.stitch.packets import spelled
 from helios_pipe.stitch.splice import Cut, Splice
 from helios_pipe.stitch.stretches import ASIDE, opened_cut
 from helios_pipe.transfer import clone
@@ -32,23 +33,31 @@ _LOOK = 1 << 30
 """From so many bytes on, the tenth of a second that it takes to load the media library is not felt."""
 
 
+class Digests(NamedTuple):
+    """Of the film and of each chunk's packets as they stand there; None and none where it is not to be proved."""
+
+    film: Digest | None
+    packets: list[Digest]
+
+
 def read_film(
     path: Path, muxer: str, splice: Splice, frame: Frame, copy: Path | None = None, *, prove: bool
-) -> Digest | None:
+) -> Digests:
     """Read the film back: its index, by our reader, and by the library's where that costs little; and every byte, held against
-    the chunks'. Gives its digest where it is to be proved; the very bytes that it is of are written to `copy` as well, if they
-    can be. Raises StitchError where anything is not as planned."""
+    the chunks'. The very bytes that are hashed are written to `copy` as well, if they can be. Raises StitchError where anything
+    is not as planned."""
     table = read_sample_table(path)
     if table is None:
         wrong("index", "of another shape", "one video track")
     _check_table(table, splice, frame)
-    hasher = sha256() if prove else None
     with path.open("rb", buffering=0) as film, _Copied(copy, film.fileno()) as copied:
-        with Hashed(film.fileno(), hasher, thread=frame.size >= ASIDE) as hashed:
-            reading = _Reading(hashed, copied)
+        with Hashed(film.fileno(), lanes=2 * prove, threads=frame.size >= ASIDE) as hashed:
+            reading = _Reading(hashed, copied, prove=prove)
             reading.own(frame.head)
+            first = 0
             for cut in splice.chunks:
-                reading.chunk(cut)
+                reading.chunk(cut, table.sizes[first : first + cut.frames])
+                first += cut.frames
             reading.own(frame.tail)
         if film.seek(0, os.SEEK_END) != reading.place:
             wrong("length", f"{film.tell()} bytes", f"{reading.place} bytes")
@@ -56,7 +65,7 @@ def read_film(
         from helios_pipe.stitch.postcheck import look_at
 
         look_at(path, muxer, table, splice.clock)
-    return None if hasher is None else Digest(hasher.hexdigest())
+    return reading.digests()
 
 
 def _check_table(table: SampleTable, splice: Splice, frame: Frame) -> None:
@@ -117,34 +126,46 @@ class _Copied:
 class _Reading:
     """The film as it is read back; `place` is how far."""
 
-    def __init__(self, film: Hashed, copied: _Copied) -> None:
+    def __init__(self, film: Hashed, copied: _Copied, *, prove: bool) -> None:
         self._film, self._copied = film, copied
+        self._whole = sha256() if prove else None
+        self._runs: list[Any] = []
         self._chunk = bytearray(BLOCK)
         self.place = 0
 
     def own(self, data: bytes) -> None:
         """What stands around the frames. Raises StitchError."""
         at = 0
-        for view in self._read(len(data)):
+        for view in self._read(len(data), ()):
             if not data.startswith(view, at):
                 wrong("index", "other bytes", "what was written")
             at += len(view)
 
-    def chunk(self, cut: Cut) -> None:
+    def chunk(self, cut: Cut, sizes: array[int]) -> None:
         """The chunk's frames. Raises StitchError."""
+        runs = () if self._whole is None else (sha256(),)
         with opened_cut(cut) as descriptor, memoryview(self._chunk) as mine:
             for at, length in cut.stretches:
-                for view in self._read(length):
+                for view in self._read(length, runs):
                     read_whole(descriptor, mine[: len(view)], at)
                     if not self._chunk.startswith(view):
                         wrong(f"the packets of {cut.piece.name}", "other bytes", "the chunk's")
                     at += len(view)
+        for run in runs:
+            self._film.hash(1, run, spelled(sizes))
+            self._runs.append(run)
 
-    def _read(self, length: int) -> Iterator[memoryview]:
+    def digests(self) -> Digests:
+        """What was found. To be called when all is hashed."""
+        film = None if self._whole is None else Digest(self._whole.hexdigest())
+        return Digests(film, [Digest(run.hexdigest()) for run in self._runs])
+
+    def _read(self, length: int, runs: tuple[Any, ...]) -> Iterator[memoryview]:
         """The film's next bytes, hashed and put down as well."""
         end = self.place + length
+        hashers = () if self._whole is None else (self._whole, *runs)
         try:
-            for view in self._film.read(self.place, length):
+            for view in self._film.read(self.place, length, hashers):
                 self._copied.put(view)
                 self.place += len(view)
                 yield view

@@ -5,20 +5,18 @@ nothing: see splice, readback.
 from __future__ import annotations
 
 import os
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
 from helios_pipe.stitch.blocks import CutOffError, blocks, side_by_side, write_whole
 from helios_pipe.stitch.model import refuse
 from helios_pipe.stitch.moov import Frame
-from helios_pipe.stitch.packets import spelled
 from helios_pipe.stitch.splice import Cut, Splice
 
 if TYPE_CHECKING:
@@ -29,44 +27,34 @@ ASIDE = 16 << 20
 """From so many bytes on, threads are worth starting."""
 
 
-class Digests(NamedTuple):
-    """Of each chunk's file, None where none is on record; of each chunk's packets, none where the film is not to be proved."""
-
-    files: list[Digest | None]
-    packets: list[Digest]
-
-
-def write_film(splice: Splice, frame: Frame, target: Path, muxer: str, *, prove: bool) -> Digests:
-    """Write the film into the file `target`, which is there and empty. Raises StitchError; what was written by then stays."""
-    with _Out(target, splice.film.shape.codec, muxer, prove=prove) as out:
+def write_film(splice: Splice, frame: Frame, target: Path, muxer: str) -> list[Digest | None]:
+    """Write the film into the file `target`, which is there and empty. Gives the digest of each chunk's file, None where none is
+    on record. Raises StitchError; what was written by then stays."""
+    with _Out(target, splice.film.shape.codec, muxer) as out:
         out.write(memoryview(frame.head), 0)
-        done = side_by_side(out.take, list(_jobs(splice, frame.start)), threads=frame.size >= ASIDE)
+        files = side_by_side(out.take, list(_jobs(splice, frame.start)), threads=frame.size >= ASIDE)
         out.write(memoryview(frame.tail), frame.start + frame.size)
-    return Digests([file for file, _ in done], [run for _, run in done if run is not None])
+    return files
 
 
 class _Job(NamedTuple):
-    """A chunk, where in the film its frames begin, and how large they are."""
+    """A chunk, and where in the film its frames begin."""
 
     cut: Cut
     start: int
-    sizes: array[int]
 
 
 def _jobs(splice: Splice, start: int) -> Iterator[_Job]:
-    first = 0
     for cut in splice.chunks:
-        sizes = splice.film.sizes[first : first + cut.frames]
-        yield _Job(cut, start, sizes)
-        first, start = first + cut.frames, start + sum(sizes)
+        yield _Job(cut, start)
+        start += sum(length for _, length in cut.stretches)
 
 
 class _Out:
     """The film as it is written, by several threads at once: each knows where its chunk goes."""
 
-    def __init__(self, target: Path, codec: str, muxer: str, *, prove: bool) -> None:
+    def __init__(self, target: Path, codec: str, muxer: str) -> None:
         self._target, self._what = target, f"{codec} could not be written as {muxer}"
-        self._prove = prove
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -78,28 +66,22 @@ class _Out:
     ) -> None:
         os.close(self._descriptor)
 
-    def take(self, job: _Job) -> tuple[Digest | None, Digest | None]:
-        """Put one chunk's frames into the film. The digest of its file, which is read as a whole for that, and of its packets,
-        where they are wanted. Raises StitchError."""
-        cut, start = job.cut, job.start
-        file = sha256() if cut.piece.digest is not None else None
-        run = sha256() if self._prove else None
+    def take(self, job: _Job) -> Digest | None:
+        """Put one chunk's frames into the film. Where its file's digest is on record, the file is read as a whole, and its digest
+        given. Raises StitchError."""
+        cut, start = job
         with opened_cut(cut) as descriptor:
-            for place, length in cut.stretches if file is None else ((0, cut.mark[0]),):
-                if file is None and run is None:
+            if cut.piece.digest is None:
+                for place, length in cut.stretches:
                     start = self._send(descriptor, place, length, start)
-                    continue
-                for view in blocks(descriptor, place, length):
-                    if file is not None:
-                        file.update(view)
-                    for payload in _within(cut.stretches, place, view):
-                        if run is not None:
-                            run.update(payload)
-                        start = self.write(payload, start)
-                    place += len(view)
-        if run is not None:
-            run.update(spelled(job.sizes))
-        return _digest(file), _digest(run)
+                return None
+            hasher, place = sha256(), 0
+            for view in blocks(descriptor, 0, cut.mark[0]):
+                hasher.update(view)
+                for payload in _within(cut.stretches, place, view):
+                    start = self.write(payload, start)
+                place += len(view)
+            return Digest(hasher.hexdigest())
 
     def write(self, data: memoryview, place: int) -> int:
         """Where it ends. Raises StitchError."""
@@ -151,7 +133,3 @@ def opened_cut(cut: Cut) -> Iterator[int]:
         refuse(cut.piece, "changed while it was being joined")
     except OSError as error:
         refuse(cut.piece, error.strerror or str(error))
-
-
-def _digest(hasher: Any) -> Digest | None:
-    return None if hasher is None else Digest(hasher.hexdigest())

@@ -26,16 +26,15 @@ def test_a_stretch_is_read_block_by_block(content: bytes, tmp_path: Path) -> Non
             list(blocks(file.fileno(), 2 * BLOCK, 2 * BLOCK))
 
 
-@pytest.mark.parametrize("thread", [False, True])
-def test_what_is_read_is_hashed(thread: bool, content: bytes, tmp_path: Path) -> None:
-    hasher = sha256()
-    with (tmp_path / "a").open("rb") as file:
-        with Hashed(file.fileno(), hasher, thread=thread) as hashed:
-            parts = [
-                bytes(view) for place in (0, 40) for view in hashed.read(place, 40 if not place else len(content) - 40)
-            ]
-        assert b"".join(parts) == content
-    assert hasher.digest() == sha256(content).digest()
+@pytest.mark.parametrize("threads", [False, True])
+def test_what_is_read_is_hashed(threads: bool, content: bytes, tmp_path: Path) -> None:
+    whole, rest = sha256(), sha256()
+    with (tmp_path / "a").open("rb") as file, Hashed(file.fileno(), lanes=2, threads=threads) as hashed:
+        parts = [bytes(view) for view in hashed.read(0, 40, (whole,))]
+        parts += [bytes(view) for view in hashed.read(40, len(content) - 40, (whole, rest))]
+        hashed.hash(1, rest, b"end")
+    assert b"".join(parts) == content
+    assert (whole.digest(), rest.digest()) == (sha256(content).digest(), sha256(content[40:] + b"end").digest())
 
 
 @pytest.mark.parametrize("threads", [False, True])
