@@ -13,12 +13,10 @@ from typing import NamedTuple
 
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
+from helios_pipe.cache.folders import STANDING
 from helios_pipe.cache.generation import new_generation
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError
-
-STANDING = "standing"
-"""The folder beside the blobs where inputs stay laid out from run to run."""
 
 
 class Kept(NamedTuple):

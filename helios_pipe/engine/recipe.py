@@ -43,9 +43,16 @@ class Common(NamedTuple):
 class Recipe:
     """Actions of one shape: the same environment, tools, shared inputs and output, commands from one template."""
 
-    def __init__(self, base: Action, command: tuple[Template, ...], extra: tuple[Template, ...] = ()) -> None:
+    def __init__(
+        self,
+        base: Action,
+        command: tuple[Template, ...],
+        extra: tuple[Template, ...] = (),
+        record: Record | None = None,
+    ) -> None:
+        """`record` is that of `base`, where it is known."""
         self.base = base
-        self.record = recipe_record(base)
+        self.record = record or recipe_record(base)
         self._extra = extra
         self._outputs: dict[int | None, Output] = {}
         self._words: list[str | Template] = [str_of(word) if word.constant else word for word in command]
@@ -146,12 +153,16 @@ def chunk_recipes(nodes: JobNodes, common: Common, shared: Tree) -> list[Recipe]
     if job.chunk is not None:
         base = job_base(nodes, common, shared, "chunk", output_of(job.chunk.output))
         return [Recipe(base, job.chunk.command, job.chunk.inputs)] * len(nodes.spans)
-    recipes = []
+    recipes: list[Recipe] = []
+    alike: dict[object, Recipe] = {}  # chunks of one shape have one record
     for chunk in job.chunks:
-        base = job_base(nodes, common, shared, "chunk", output_of(chunk.output))
-        limits = base.limits._replace(timeout_s=chunk.timeout_s) if chunk.timeout_s is not None else base.limits
-        env = tuple(sorted({**dict(base.env), **chunk.env}.items())) if chunk.env else base.env
-        recipes.append(Recipe(base._replace(limits=limits, env=env), chunk.command, chunk.inputs))
+        shape = chunk.output, tuple(chunk.env.items()), chunk.timeout_s
+        if (first := alike.get(shape)) is None:
+            base = job_base(nodes, common, shared, "chunk", output_of(chunk.output))
+            limits = base.limits._replace(timeout_s=chunk.timeout_s) if chunk.timeout_s is not None else base.limits
+            env = tuple(sorted({**dict(base.env), **chunk.env}.items())) if chunk.env else base.env
+            first = alike[shape] = Recipe(base._replace(limits=limits, env=env), chunk.command, chunk.inputs)
+        recipes.append(Recipe(first.base, chunk.command, chunk.inputs, first.record))
     return recipes
 
 

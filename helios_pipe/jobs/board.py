@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from helios_pipe.cache.backlog import open_database
-from helios_pipe.cache.gc import STANDING
+from helios_pipe.cache.folders import STANDING
 from helios_pipe.engine.options import RunState
 from helios_pipe.errors import LockedError
 from helios_pipe.jobs.journal import Journal, Progress, RunRecord

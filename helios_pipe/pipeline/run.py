@@ -25,7 +25,6 @@ from helios_pipe.errors import HeliosPipeError, StoreError
 from helios_pipe.events import Listener
 from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode
 from helios_pipe.jobs.lock import JobLock
-from helios_pipe.pipeline.hints import NO_ROOM, full_disk, undeclared_inputs
 from helios_pipe.pipeline.pools import Given, Pools, prices_of
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.steering import Own, Steering
@@ -225,6 +224,8 @@ class _Run:
 
     def hints(self, task: Task, outcome: Outcome) -> tuple[str, ...]:
         """What may have been forgotten where a node failed."""
+        from helios_pipe.pipeline.hints import NO_ROOM, full_disk, undeclared_inputs
+
         declared = {entry.path for entry in (*task.work.shared.tree.entries, *task.extra.tree.entries)}
         hints = undeclared_inputs(outcome.tail, self.session.root, declared)
         if outcome.failure is not FailureClass.COMMAND:

@@ -19,7 +19,6 @@ from helios_pipe.cache.shapes import Shapes
 from helios_pipe.cache.sources import Sources
 from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.engine.inputs import Inputs
-from helios_pipe.engine.plan import PlannedNode, plan
 from helios_pipe.engine.reasons import Reasons
 from helios_pipe.engine.recall import Recall
 from helios_pipe.engine.recipe import Common
@@ -39,6 +38,7 @@ from helios_pipe.version import __version__
 from helios_pipe.worker.environment import tool_path
 
 if TYPE_CHECKING:
+    from helios_pipe.engine.plan import PlannedNode
     from helios_pipe.stores.shared import SharedCache
 
 
@@ -177,6 +177,8 @@ class Session:
 
     def plan(self) -> list[PlannedNode]:
         """What a run would do, and why."""
+        from helios_pipe.engine.plan import plan
+
         self.check_forced()
         rows = plan(self.works, self.resolver, self.reasons)
         self.sources.save()

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from helios_pipe.cache.blobs import Blobs
-from helios_pipe.cache.gc import STANDING
+from helios_pipe.cache.folders import STANDING
 from helios_pipe.transfer import write_failed
 from helios_pipe.worker.removal import remove_tree
 
