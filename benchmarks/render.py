@@ -1,4 +1,4 @@
-"""A real render: the quickstart made longer, beside the same commands under ninja, and beside one process for the whole range."""
+"""A real render: the quickstart and its chunks made longer, beside the same commands under ninja, and beside one process."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from benchmarks.timing import Sample, interleave, measure
 
 _JOBS = 2
 _ONE = "one process on one core"
+_RANGE, _CHUNK, _CHUNKS = "frames: 0-239", "size: 30 ", 8
+"""What the quickstart's manifest says, and what that makes."""
 _FRAMES, _SIZE = 960, "1920x1080"
 """Half a minute on two cores, and more."""
 
@@ -32,6 +34,11 @@ class _Render:
     size: str
     job: Any
     """The job as the manifest has it."""
+
+    @property
+    def step(self) -> int:
+        """Frames of a chunk: there are as many chunks as in the quickstart."""
+        return self.frames // _CHUNKS
 
     def command(self, start: int, count: int, output: str) -> list[str]:
         """The manifest's own command for a range, as a worker would get it."""
@@ -50,8 +57,10 @@ class _Render:
     def ours(self, _: int) -> Sample:
         folder = self.prepare("ours")
         text = (REPOSITORY / "examples/quickstart/render.yaml").read_text()
-        assert "frames: 0-239\n" in text, "the quickstart has another range than it had"
-        (folder / "render.yaml").write_text(text.replace("frames: 0-239\n", f"frames: 0-{self.frames - 1}\n"))
+        for was, now in ((_RANGE, f"frames: 0-{self.frames - 1}"), (_CHUNK, f"size: {self.step} ")):
+            assert text.count(was) == 1, f"the quickstart says {was!r} no more"
+            text = text.replace(was, now)
+        (folder / "render.yaml").write_text(text)
         argv = [self.bench.place.helios, "run", "render.yaml", f"-j{_JOBS}", "-q", "--set", f"size={self.size}"]
         sample = measure(self.bench.place, argv, folder)
         theirs = check_film(self.folder / "ninja/film.mp4", self.frames)
@@ -59,7 +68,7 @@ class _Render:
         return sample
 
     def ninja(self, _: int) -> Sample:
-        folder, step, parts = self.prepare("ninja"), self.job["chunk"]["size"], []
+        folder, step, parts = self.prepare("ninja"), self.step, []
         with (folder / "build.ninja").open("w") as file:
             file.write("rule run\n  command = $line\n")
             for start in range(0, self.frames, step):
