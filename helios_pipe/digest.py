@@ -41,11 +41,14 @@ def digest_file(path: str | os.PathLike[str]) -> Digest:
         os.close(file)
 
 
-def digest_open(file: int) -> Digest:
-    """The digest of what is left to read of an open file. Raises OSError."""
+def digest_open(file: int, size: int = -1) -> Digest:
+    """The digest of what is left to read of an open file; of one that nobody writes to any more, `size` says how many bytes
+    that are. Raises OSError."""
     hasher = sha256()
     while 0 < len(data := os.read(file, _SMALL)) < _SMALL:
         hasher.update(data)
+        if len(data) == size:
+            return Digest(hasher.hexdigest())
     if data:
         hasher.update(data)
         buffer = bytearray(BUFFER_SIZE)

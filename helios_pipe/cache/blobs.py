@@ -68,7 +68,7 @@ class Blobs:
             seen = os.fstat(file)
             if seen.st_nlink != 1:  # somebody else can write to it by its other name
                 return self.adopt(self._copied_here(path), expected)
-            digest = digest_open(file)
+            digest = digest_open(file, seen.st_size)
             if expected is not None and digest != expected:
                 raise BlobDamagedError(f"{source} has digest {digest}, expected {expected}")
             return Blob(digest, self._move_in(path, digest, file, seen))

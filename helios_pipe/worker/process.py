@@ -268,7 +268,14 @@ def _how_it_ended(exit_code: int) -> str:
         return f"ended by signal {-exit_code}"
 
 
+_our_peak_kib = [0]
+"""As it was last asked for: it never falls."""
+
+
 def _memory_mb(peak_kib: int) -> int | None:
     """The peak of its largest process. A child begins as a copy of us and the kernel counts that in: no more than our own
     peak says nothing."""
-    return -(-peak_kib // 1024) if peak_kib > getrusage(RUSAGE_SELF).ru_maxrss else None
+    if peak_kib <= _our_peak_kib[0]:
+        return None
+    _our_peak_kib[0] = getrusage(RUSAGE_SELF).ru_maxrss
+    return -(-peak_kib // 1024) if peak_kib > _our_peak_kib[0] else None
