@@ -76,10 +76,9 @@ class Pool:
         self._handled = Semaphore(0)
         self._closed = False
 
-    @property
-    def room(self) -> int:
-        """How many more tasks it takes now."""
-        return 2 * self.size - self.given
+    def room(self, depth: int) -> int:
+        """How many more tasks it takes now, where it may be given `depth` times as many as it has slots."""
+        return depth * self.size - self.given
 
     @property
     def idle(self) -> int:
