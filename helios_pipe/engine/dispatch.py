@@ -16,9 +16,9 @@ from helios_pipe.engine.work import State, Task
 
 _GATHER_S = 0.002
 """How long what ended waits for more of its kind, so that both are recorded at once. Slots have work meanwhile."""
-_SWIFT_S, _NAP_S, _SWIFT_DEPTH = 0.0015, 0.004, 10
-"""Attempts that end in less time after each other than this are gathered for so long, and slots are given so many times as many
-as they can make at once: to be woken for each one costs as much as to record it."""
+_SWIFT_ENDS, _SWIFT_S, _NAP_S, _SWIFT_DEPTH = 16, 0.02, 0.004, 10
+"""Where so many attempts end within that time, they are gathered for so long, and slots are given so many times as many as they
+can make at once: to be woken for each one costs as much as to record it."""
 _AHEAD = 1000
 """How many tasks a pool hears of at a time."""
 
@@ -36,7 +36,7 @@ class Dispatcher:
     ) -> None:
         self._sleep = sleep
         self._swift = False
-        self._collected = 0.0
+        self._ends: deque[float] = deque(maxlen=_SWIFT_ENDS)
         self._pool_of = pool_of
         self._step_of = step_of
         self._told = told
@@ -110,9 +110,9 @@ class Dispatcher:
         if self._swift:
             self._sleep(_NAP_S)
         messages = self._messages(patience_s)
-        ended, now = sum(isinstance(message, Ended) for message in messages), self._clock()
-        self._swift = ended > 1 and now - self._collected < ended * _SWIFT_S
-        self._collected = now
+        now = self._clock()
+        self._ends.extend(now for message in messages if isinstance(message, Ended))
+        self._swift = len(self._ends) == _SWIFT_ENDS and now - self._ends[0] < _SWIFT_S
         return messages
 
     def _messages(self, patience_s: float) -> list[Message]:

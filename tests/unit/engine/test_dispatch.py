@@ -82,10 +82,16 @@ def test_two_slots_are_given_two_tasks_more_than_they_can_make_at_once() -> None
     assert traffic.naps == 0
 
 
+def quick(traffic: Traffic) -> None:
+    """An attempt each millisecond, until that is known."""
+    for _ in range(8):
+        assert traffic.pool.given == 4
+        traffic.turn(2, within_s=0.002)
+
+
 def test_where_attempts_end_every_millisecond_they_are_gathered_and_more_are_given() -> None:
     traffic = Traffic()
-    traffic.turn(1, within_s=0.05)
-    traffic.turn(2, within_s=0.001)
+    quick(traffic)
     assert traffic.naps == 0  # nobody knew
     assert traffic.pool.given == 20
     traffic.turn(6, within_s=0.0)
@@ -93,12 +99,19 @@ def test_where_attempts_end_every_millisecond_they_are_gathered_and_more_are_giv
     assert traffic.pool.given == 20
 
 
+def test_attempts_of_four_milliseconds_are_told_as_they_end() -> None:
+    traffic = Traffic()
+    for _ in range(20):
+        traffic.turn(2, within_s=0.004)
+    assert traffic.naps == 0
+    assert traffic.pool.given == 4
+
+
 def test_one_that_takes_its_time_ends_the_gathering() -> None:
     traffic = Traffic()
-    traffic.turn(1, within_s=0.05)
-    traffic.turn(2, within_s=0.001)
-    traffic.turn(2, within_s=0.02)
+    quick(traffic)
+    traffic.turn(2, within_s=0.05)
     naps = traffic.naps
     traffic.turn(1, within_s=0.02)
     assert traffic.naps == naps
-    assert len(traffic.pool.flights) <= 20
+    assert traffic.pool.given <= 20
