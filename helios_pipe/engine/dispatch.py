@@ -14,9 +14,7 @@ from helios_pipe.action.model import Step
 from helios_pipe.engine.pool import Ended, Flight, Message, Pool
 from helios_pipe.engine.work import State, Task
 
-_GATHER_S = 0.002
-"""How long what ended waits for more of its kind, so that both are recorded at once. Slots have work meanwhile."""
-_SWIFT_ENDS, _SWIFT_S, _NAP_S, _SWIFT_DEPTH = 16, 0.02, 0.004, 10
+_SWIFT_ENDS, _SWIFT_S, _NAP_S, _SWIFT_DEPTH = 16, 0.028, 0.004, 10
 """Where so many attempts end within that time, they are gathered for so long, and slots are given so many times as many as they
 can make at once: to be woken for each one costs as much as to record it."""
 _AHEAD = 1000
@@ -119,8 +117,6 @@ class Dispatcher:
         messages: list[Message] = []
         try:
             messages.append(self._told.get(timeout=patience_s))
-            if not self._swift and len(self._flights) > 1 and isinstance(messages[0], Ended):
-                messages.append(self._told.get(timeout=_GATHER_S))
             while True:
                 messages.append(self._told.get_nowait())
         except Empty:
