@@ -27,14 +27,14 @@ _LIMIT_S = 120.0
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One kill. `recorded` are the chunks that the runner had said to be finished (ours says so, peers do not), `torn` those
-    whose command was in the middle; `recorded_again` and `begun_again` were run a second time; `wrong` chunks are in the end
-    not what they should be; `refused` where a plain second run did not end well."""
+    whose command was in the middle, and has to be run again; `recorded_again` and `ended_again` (whose command was through) were
+    run a second time; `wrong` chunks are in the end not what they should be; `refused` where a plain second run did not end well."""
 
     done: int
     recorded: int
     torn: int
     recorded_again: int
-    begun_again: int
+    ended_again: int
     wrong: int
     refused: bool
 
@@ -56,7 +56,7 @@ def killed_half_way(bench: Bench) -> Iterator[Row]:
 
 def _told(trial: Trial) -> str:
     return (
-        f"{trial.done} chunks done, {trial.torn} torn; then {trial.begun_again} run again, {trial.recorded_again} of those"
+        f"{trial.done} chunks done, {trial.torn} torn; then {trial.ended_again} of those run again, {trial.recorded_again}"
         f" recorded, {trial.wrong} wrong{', second run refused' if trial.refused else ''}"
     )
 
@@ -65,12 +65,17 @@ def _rows(found: dict[str, list[Trial]], kills: int, jobs: int) -> Iterator[Row]
     ours = found[OURS]
     done = f"{median(trial.done for trial in ours):.0f} chunks done at a kill"
     peers = [name for name in found if name != OURS]
-    again = ", ".join(f"{name} at most {max(t.begun_again for t in found[name])}" for name in peers)
+    again = ", ".join(f"{name} at most {max(t.ended_again for t in found[name])}" for name in peers)
     wrong = ", ".join(f"{name} {sum(t.wrong for t in found[name])}" for name in peers)
     refused = ", ".join(f"{name} {sum(t.refused for t in found[name])}" for name in peers)
     total = f"{kills} kills: "
     yield _count(f"{total}recorded chunks run again", sum(t.recorded_again for t in ours), 0, done)
-    yield _count(f"{total}chunks begun and run again, most of one kill", max(t.begun_again for t in ours), jobs, again)
+    yield _count(
+        f"{total}chunks whose command had ended run again, most of one kill",
+        max(t.ended_again for t in ours),
+        jobs,
+        again,
+    )
     yield _count(f"{total}torn outputs taken for whole", sum(t.wrong for t in ours), 0, wrong)
     yield _count(f"{total}folders that a plain run refused", sum(t.refused for t in ours), 0, refused)
 
@@ -87,8 +92,8 @@ def _try(case: Case, enough: int) -> Trial:
     refused = not _run_again(case)
     again, _ = (set(names) for names in case.ran())
     wrong = case.wrong()
-    again_recorded, again_begun = len(again & recorded), len(again & begun)
-    trial = Trial(len(done), len(recorded), len(begun - done), again_recorded, again_begun, wrong, refused)
+    again_recorded, again_ended = len(again & recorded), len(again & done)
+    trial = Trial(len(done), len(recorded), len(begun - done), again_recorded, again_ended, wrong, refused)
     if case.runner == OURS and (again_recorded or wrong or refused):
         raise WrongOutcomeError(f"after a kill: {_told(trial)}")
     case.remove()
