@@ -28,7 +28,7 @@ _LIMIT_S = 120.0
 class Trial:
     """One kill. `recorded` are the chunks that the runner had said to be finished (ours says so, peers do not), `torn` those
     whose command was in the middle, and has to be run again; `recorded_again` and `ended_again` (whose command was through) were
-    run a second time; `wrong` chunks are in the end not what they should be; `refused` where a plain second run did not end well."""
+    run a second time; `wrong` chunks are not what they should be in the end; `refused`: a plain second run did not end well."""
 
     done: int
     recorded: int
