@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from helios_pipe.errors import HeliosPipeError
-from helios_pipe.report.channel import writable
+from helios_pipe.report.channel import silence, writable
 
 
 def exit_code_of(command: Callable[[], object]) -> int:
@@ -30,11 +30,16 @@ def exit_code_of(command: Callable[[], object]) -> int:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line at once. Where the stream was closed, nobody hears it."""
+    """Print a line at once. Where the stream was closed, or whoever read it has enough, nobody hears it: what is said of is as it
+    was."""
     stream = sys.stderr if err else sys.stdout
-    if stream is not None:
+    if stream is None:
+        return
+    try:
         stream.write(f"{writable(text, stream.encoding)}\n")
         stream.flush()
+    except BrokenPipeError:
+        silence(stream)
 
 
 def _bad_database(error: Exception) -> int:

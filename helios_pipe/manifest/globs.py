@@ -183,10 +183,13 @@ class _Walk:
 
 
 def _without_ending(pattern: Pattern) -> Pattern:
-    """What excludes the whole folders that the pattern leaves nothing of: `in/**` and `in/*` do what `in` does."""
+    """What excludes the whole folders that the pattern leaves nothing of: `in/**`, `in/*` and `in/**/*` do what `in` does, and
+    `in/*/**` what `in/*` does, which leaves the files in `in` alone."""
     parts = pattern.parts
-    while not pattern.folder_only and len(parts) > 1 and parts[-1] in ("*", "**"):
-        parts = parts[:-1]
+    if not pattern.folder_only and len(parts) > 1 and parts[-1] in ("*", "**"):
+        parts = parts[:-1]  # it stands for one name at least, those before it for none where they are `**`
+        while len(parts) > 1 and parts[-1] == "**":
+            parts = parts[:-1]
     return pattern._replace(parts=parts)
 
 

@@ -13,7 +13,23 @@ from typing import NamedTuple
 
 _MOST_INDEX = 1 << 28
 _NESTED = frozenset({b"trak", b"mdia", b"minf", b"stbl", b"edts"})
-_ONCE = _NESTED | {b"mvhd", b"mdhd", b"elst", b"stsd", b"stts", b"ctts", b"stsz", b"stsc", b"stco", b"co64", b"stss"}
+_ONCE = _NESTED | {
+    b"mvhd",
+    b"tkhd",
+    b"mdhd",
+    b"vmhd",
+    b"dinf",
+    b"udta",
+    b"elst",
+    b"stsd",
+    b"stts",
+    b"ctts",
+    b"stsz",
+    b"stsc",
+    b"stco",
+    b"co64",
+    b"stss",
+}
 """What the one track has once; were it there again, we would not know which one counts."""
 _TOP = frozenset({b"ftyp", b"free", b"skip", b"wide", b"mdat", b"moov"})
 _UNDERSTOOD = {
@@ -66,6 +82,7 @@ class Boxes:
         """Whether there is nothing in the file but what describes the one track, in this very file, and tags."""
         reference = self.get(b"dinf") or b""
         here = reference[8:16] == _ONE and reference[24:28] == _HERE
+        here = here and int.from_bytes(reference[16:20], "big") == len(reference) - 16
         return self._known and here
 
     def _walk(self, data: bytes, parent: bytes) -> None:

@@ -18,6 +18,8 @@ from typing import NamedTuple
 from helios_pipe.media.boxes import Boxes, UnfitError
 
 _MOST_SAMPLES = 1 << 24
+MOST_TICKS = (1 << 31) - 1
+"""A second: more, and other readers take it for less than none."""
 _EVERYBODYS = frozenset({b"avc1", b"hvc1", b"hev1", b"av01", b"vp09"})
 """Kinds of sample entries whose codecs the media library knows, whatever was built into it."""
 _COVER = b"covr"
@@ -81,8 +83,9 @@ def _table(boxes: Boxes) -> SampleTable:
     dts = array("q", accumulate(_runs(boxes[b"stts"], count, ">II"), initial=0))
     end = dts.pop()
     shifts = _shifts(boxes, count)
-    begin = _hidden(boxes, min(map(sum, zip(dts, shifts, strict=True))), end)
-    pts = array("q", (time + shift - begin for time, shift in zip(dts, shifts, strict=True)))
+    shown = array("q", map(sum, zip(dts, shifts, strict=True)))
+    begin = _hidden(boxes, min(shown), max(shown), end)
+    pts = array("q", (time - begin for time in shown))
     scale = _scale(boxes[b"mdhd"])
     moved = array("q", (time - begin for time in dts))
     return SampleTable(Fraction(1, scale), pts, moved, _places(boxes, sizes), sizes, end, _keys(boxes))
@@ -97,10 +100,18 @@ def _keys(boxes: Boxes) -> array[int] | None:
 
 
 def _scale(mdhd: bytes) -> int:
-    (scale,) = struct.unpack_from(">I", mdhd, 20 if mdhd[0] == 1 else 12)
-    if not scale:
+    wide = _version(mdhd) == 1
+    (scale,) = struct.unpack_from(">I", mdhd, 20 if wide else 12)
+    if not 0 < scale <= MOST_TICKS or len(mdhd) < (36 if wide else 24):
         raise UnfitError
     return int(scale)
+
+
+def _version(box: bytes) -> int:
+    """How wide its times are: 1 is wide. Raises UnfitError for a version that nobody has written down yet."""
+    if box[0] > 1:
+        raise UnfitError
+    return box[0]
 
 
 def _sizes(stsz: bytes) -> array[int]:
@@ -143,19 +154,27 @@ def _shifts(boxes: Boxes, count: int) -> array[int]:
     return array("q", _runs(ctts, count, ">Ii"))
 
 
-def _hidden(boxes: Boxes, first: int, end: int) -> int:
-    """The time at which showing begins. An edit list is only taken where it begins with the first frame and hides none."""
+def _hidden(boxes: Boxes, first: int, last: int, end: int) -> int:
+    """The time at which showing begins. An edit list is only taken where it begins with the first frame and hides none: it ends
+    while the last one is shown, or later."""
     elst = boxes.get(b"elst")
     if elst is None:
         return 0
-    wide = elst[0] == 1
+    wide = _version(elst) == 1
     (entries,) = struct.unpack_from(">I", elst, 4)
     length, begin, rate = struct.unpack_from(">QqI" if wide else ">IiI", elst, 8)
-    (movie_scale,) = struct.unpack_from(">I", boxes[b"mvhd"], 20 if boxes[b"mvhd"][0] == 1 else 12)
+    (movie_scale,) = struct.unpack_from(">I", boxes[b"mvhd"], 20 if _version(boxes[b"mvhd"]) == 1 else 12)
     scale = _scale(boxes[b"mdhd"])
-    # Lengths are rounded to the movie's ticks, a millisecond at worst.
-    hides = (length + 1) * scale < end * movie_scale
-    if entries != 1 or begin != first or rate != 1 << 16 or not movie_scale or hides:
+    # Lengths are rounded to the movie's ticks: mostly a millisecond, but it can be a whole frame.
+    hides = (length + 1) * scale < end * movie_scale or length * scale <= (last - begin) * movie_scale
+    if (
+        entries != 1
+        or len(elst) != (28 if wide else 20)
+        or begin != first
+        or rate != 1 << 16
+        or not movie_scale
+        or hides
+    ):
         raise UnfitError
     return int(begin)
 
@@ -169,7 +188,7 @@ def _places(boxes: Boxes, sizes: array[int]) -> array[int]:
     stsc = boxes[b"stsc"]
     (entries,) = struct.unpack_from(">I", stsc, 4)
     rows = list(struct.iter_unpack(">III", stsc[8 : 8 + 12 * entries]))
-    if not rows or rows[0][0] != 1 or any(row[2] != 1 for row in rows):
+    if len(rows) != entries or not rows or rows[0][0] != 1 or any(row[2] != 1 for row in rows):
         raise UnfitError
     places = array("Q")
     sample = 0

@@ -22,7 +22,7 @@ class Channel:
             self._out.flush()
         except OSError as error:
             self.error = None if isinstance(error, BrokenPipeError) else error
-            _silence(self._out)
+            silence(self._out)
             self._out = None
 
 
@@ -36,7 +36,7 @@ def writable(line: str, encoding: str | None) -> str:
     return line
 
 
-def _silence(out: TextIO) -> None:
+def silence(out: TextIO) -> None:
     """What is still in the stream's buffer goes nowhere, or Python would complain of it at the end."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn
 
+from helios_pipe.media.boxes import UnfitError
 from helios_pipe.media.container import demuxer_for
 from helios_pipe.media.mp4index import read_sample_table
 from helios_pipe.media.rates import is_standard, snap
+from helios_pipe.stitch.framing import length_bytes
 from helios_pipe.stitch.layout import EXTRADATA, Layout, can_be_quick
 from helios_pipe.stitch.model import JoinSettings, Piece, refuse
+from helios_pipe.stitch.opening import begins
 from helios_pipe.stitch.sound import SoundPlan
 from helios_pipe.stitch.source import Mark, opened, video_of
 from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
@@ -181,6 +184,8 @@ def _walk(piece: Piece, container: InputContainer, stream: VideoStream, fps: Fra
             continue
         if walk is None:
             walk = _first(piece, packet.is_keyframe, stream, pts, fps)
+            if "mov" in container.format.name and packet.pos is not None:
+                _check_units(piece, stream, packet.pos, packet.size)
         if packet.is_corrupt or packet.is_discard:
             what = "cut off or damaged" if packet.is_corrupt else "hidden by an edit list"
             refuse(piece, f"packet {walk.count} is {what}", "Render the chunk again.")
@@ -199,6 +204,7 @@ def _walk_index(piece: Piece, stream: VideoStream, fps: Fraction) -> FrameWalk |
     if table is None or len(table.pts) != stream.frames:
         return None
     walk = _first(piece, table.first_is_key, stream, table.pts[0], fps)
+    _check_units(piece, stream, table.places[0], table.sizes[0])
     try:
         for pts in table.pts:
             walk.place(pts)
@@ -212,6 +218,23 @@ def _first(piece: Piece, is_key: bool, stream: VideoStream, pts: int, fps: Fract
         refuse(piece, "does not begin with a key frame", "Render each chunk by a fresh encoder, with closed GOPs.")
     assert stream.time_base is not None
     return FrameWalk(stream.time_base, fps, base=pts)
+
+
+def _check_units(piece: Piece, stream: VideoStream, place: int, size: int) -> None:
+    """A frame of an MP4 is made of units that fill it: zeros, or the bytes beside it, are none."""
+    context = stream.codec_context
+    codec, header = context.codec.canonical_name, context.extradata or b""
+    if codec != "av1" and not length_bytes(codec, header):
+        return
+    try:
+        with open(piece.path, "rb", buffering=0) as file:
+            begins(file.fileno(), codec, header, place, size)
+    except UnfitError:
+        refuse(
+            piece,
+            "the first frame's bytes are no picture",
+            "The file was not written to its end: render the chunk again.",
+        )
 
 
 def _refuse_time(piece: Piece, stream: VideoStream, fps: Fraction, error: OffGridError) -> NoReturn:

@@ -31,7 +31,7 @@ UPRIGHT = b"\0\1\0\0" + bytes(12) + b"\0\1\0\0" + bytes(12) + b"\x40\0\0\0"
 class Shape(NamedTuple):
     """One chunk's. `kind` and `entry` are the sample entry's name and content, without what differs from chunk to chunk; `track`
     is its header behind the times, `handler` and `language` its media's; `aperture` is a box that QuickTime has where pixels
-    are not square. `rated`: it names bit rates."""
+    are not square. `rated`: it names bit rates. `header` is the codec's."""
 
     quicktime: bool
     codec: str
@@ -43,6 +43,7 @@ class Shape(NamedTuple):
     aperture: bytes | None
     rated: bool
     tags: tuple[tuple[bytes, bytes], ...]
+    header: bytes = b""
 
     @classmethod
     def of(cls, boxes: Boxes) -> Shape:
@@ -70,6 +71,7 @@ class Shape(NamedTuple):
             boxes.get(b"tapt"),
             _RATES in names,
             tags_of(boxes.get(b"udta"), quicktime=quicktime),
+            dict(inner)[header],
         )
 
     def fits(self, other: Shape) -> bool:

@@ -1,4 +1,5 @@
-"""Whether chunks can be joined by stretches of bytes, by their indexes alone. Reads no frame, writes nothing, refuses nothing.
+"""Whether chunks can be joined by stretches of bytes, by their indexes. Reads no frame but the heads of the
+first, writes nothing, refuses nothing.
 
 That takes plain MP4 or QuickTime chunks whose boxes say the same of the picture, and a film of the same kind. Everything that is
 checked before a join is checked here too; where anything is otherwise there is no plan, and the way by the media library finds
@@ -7,6 +8,7 @@ out what it is, and says it in its words.
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Sequence
 from fractions import Fraction
@@ -15,10 +17,11 @@ from typing import NamedTuple
 from helios_pipe.errors import OutputError
 from helios_pipe.media.boxes import Boxes, UnfitError
 from helios_pipe.media.container import demuxer_for
-from helios_pipe.media.mp4index import SampleTable, table_of
+from helios_pipe.media.mp4index import MOST_TICKS, SampleTable, table_of
 from helios_pipe.media.rates import is_standard, snap
 from helios_pipe.stitch.model import JoinSettings, Piece
 from helios_pipe.stitch.moov import Film
+from helios_pipe.stitch.opening import begins
 from helios_pipe.stitch.shape import Shape
 from helios_pipe.stitch.source import Mark
 from helios_pipe.stitch.tags import with_settings
@@ -61,7 +64,7 @@ def plan_splice(pieces: Sequence[Piece], marks: Sequence[Mark], settings: JoinSe
         cuts = []
         for piece, mark in zip(pieces, marks, strict=True):
             shape, table, uses = _read(piece)
-            gathered = gathered or _Gathered(shape, Clock.of(settings.fps or _rate(table)))
+            gathered = gathered or _Gathered(shape, _clock(settings.fps or _rate(table)))
             gathered.add(shape, table, uses)
             cuts.append(Cut(piece, mark, len(table.sizes), _stretches(table)))
         return Splice(tuple(cuts), gathered.film()) if gathered else None
@@ -88,9 +91,19 @@ def _read(piece: Piece) -> tuple[Shape, SampleTable, bytes | None]:
     boxes = Boxes(piece.path)
     shape, table = Shape.of(boxes), table_of(boxes)
     count, uses = len(table.sizes), boxes.get(b"sdtp")
+    _check_opening(piece, shape, table)
     if not table.first_is_key or piece.frames not in (None, count) or (uses is not None and len(uses) != 4 + count):
         raise UnfitError
     return shape, table, None if uses is None else uses[4:]
+
+
+def _check_opening(piece: Piece, shape: Shape, table: SampleTable) -> None:
+    descriptor = os.open(piece.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if not begins(descriptor, shape.codec, shape.header, table.places[0], table.sizes[0]):
+            raise UnfitError
+    finally:
+        os.close(descriptor)
 
 
 class _Gathered:
@@ -126,6 +139,13 @@ class _Gathered:
         uses = bytes(self._uses) if self._told else None
         tags = self._shape.tags
         return Film(self._shape, tags, self._clock, self._delay, self._sizes, self._leads, self._keys, uses)
+
+
+def _clock(fps: Fraction) -> Clock:
+    clock = Clock.of(fps)
+    if clock.timescale > MOST_TICKS:
+        raise UnfitError
+    return clock
 
 
 def _rate(table: SampleTable) -> Fraction:

@@ -31,6 +31,8 @@ _VOLATILE = frozenset({b"\xa9too", b"\xa9swr"})
 """The encoder's name: it tells of the chunk's own file."""
 _TEXT = b"\0\0\0\1\0\0\0\0"
 """How the data of a text begins: its type, and no language."""
+_EMPTY = b"\0\0"
+"""How a text of QuickTime's begins that says nothing."""
 _ITUNES = b"mdirappl"
 
 
@@ -39,7 +41,11 @@ def tags_of(udta: bytes | None, *, quicktime: bool) -> Tags:
     if udta is None:
         return ()
     found = children(udta) if quicktime else _items(udta)
-    kept = tuple((kind, content) for kind, content in found if kind not in _VOLATILE)
+    kept = tuple(
+        (kind, content)
+        for kind, content in found
+        if kind not in _VOLATILE and not (quicktime and content[:2] == _EMPTY)
+    )
     known = _QUICKTIME if quicktime else frozenset(_NAMES.values())
     names = [kind for kind, _ in kept]
     if not known.issuperset(names) or len(set(names)) < len(names):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.kit.project import Project, Run
+from tests.kit.project import HELIOS, Project, Run
 
 
 def failed(project: Project, words: str, *options: str) -> Run:
@@ -176,3 +177,21 @@ def test_wrong_usage_exits_2(project: Project, words: tuple[str, ...]) -> None:
     run = project.helios(*words)
     assert run.exit_code == 2, str(run)
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["--max-cost", "9"]], ids=["usual words", "words for click"])
+def test_a_failed_run_has_failed_whether_or_not_anybody_reads_what_it_says(project: Project, words: list[str]) -> None:
+    project.manifest(project.burnin(frames="0-29", words="--misbehave fail-on-frame:13"))
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [HELIOS, "run", "render.yaml", *words],
+            cwd=project.root,
+            env=project.environment(),
+            stdout=writer,
+            stderr=writer,
+        )
+    finally:
+        os.close(writer)
+    assert done.returncode == 1

@@ -231,6 +231,81 @@ def test_a_chunk_that_names_another_file_for_its_frames_is_left_to_the_library(t
     assert not spliced([piece], "mp4")
 
 
+@pytest.mark.parametrize("name", ["plain.mp4", "hevc.mp4", "av1.mp4"])
+def test_a_first_frame_that_is_no_picture_is_left_to_the_library_which_refuses_it(
+    name: str, tmp_path: Path, ffmpeg: Ffmpeg
+) -> None:
+    """As in a file that was never written out to its end, with its index in front."""
+    pieces = chunks(tmp_path, ffmpeg, name)
+    path = pieces[2].path
+    table = read_sample_table(path)
+    assert table is not None
+    data = bytearray(path.read_bytes())
+    for place, size in zip(table.places, table.sizes, strict=True):
+        data[place : place + size] = bytes(size)
+    path.write_bytes(data)
+    empty = [*pieces[:2], replace(pieces[2], digest=digest_file(path)), pieces[3]]
+    assert not spliced(empty, "mp4")
+    with pytest.raises(
+        StitchError, match=f"a/2 .*{'pixel format is unknown' if name == 'plain.mp4' else 'are no picture'}"
+    ):
+        join(empty, tmp_path / "film.mp4")
+    assert not (tmp_path / "film.mp4").exists()
+
+
+def test_an_index_that_points_beside_the_frames_is_left_to_the_library(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
+    pieces = chunks(tmp_path, ffmpeg, "plain.mp4")
+    path = pieces[3].path
+    data = bytearray(path.read_bytes())
+    at = data.index(b"stco") + 12
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "big") - 8).to_bytes(4, "big")
+    path.write_bytes(data)
+    beside = [*pieces[:3], replace(pieces[3], digest=digest_file(path))]
+    assert not spliced(beside, "mp4")
+    with pytest.raises(StitchError, match="a/3"):
+        join(beside, tmp_path / "film.mp4")
+
+
+@pytest.mark.parametrize("scale", [30, 1000])
+def test_an_edit_list_that_hides_the_last_frame_is_left_to_the_library(
+    scale: int, tmp_path: Path, ffmpeg: Ffmpeg
+) -> None:
+    """Also where one tick of the movie is a whole frame."""
+    source = f"testsrc2=s=96x64:r={scale}"
+    path = tmp_path / "c.mp4"
+    ffmpeg("-f", "lavfi", "-i", source, "-frames:v", "10", *X264, "-movie_timescale", str(scale), path)
+    assert spliced([Piece(path, "a/0")], "mp4")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst") + 12
+    assert int.from_bytes(data[at : at + 4], "big") == 10
+    data[at + 3] -= 1
+    path.write_bytes(data)
+    assert not spliced([Piece(path, "a/0")], "mp4")
+    assert read_sample_table(path) is None
+    with pytest.raises(StitchError, match="packet 9 is hidden by an edit list"):
+        join([Piece(path, "a/0")], tmp_path / "film.mp4")
+
+
+def test_a_rate_that_no_index_can_tell_is_left_to_the_library(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
+    piece = chunks(tmp_path, ffmpeg, "plain.mp4", [1])[0]
+    assert not spliced([piece], "mp4", JoinSettings(fps=Fraction(9_000_000)))
+
+
+@pytest.mark.parametrize(
+    ("box", "offset", "value"),
+    [(b"mdhd", 4, b"\2"), (b"mdhd", 16, b"\xff"), (b"elst", 4, b"\2"), (b"stsc", 8, b"\x80"), (b"url ", -1, b"\x7f")],
+)
+def test_an_index_that_lies_of_itself_is_left_to_the_library(
+    box: bytes, offset: int, value: bytes, tmp_path: Path, ffmpeg: Ffmpeg
+) -> None:
+    piece = chunks(tmp_path, ffmpeg, "plain.mp4", [10])[0]
+    data = bytearray(piece.path.read_bytes())
+    at = data.index(box) + offset
+    data[at : at + 1] = value
+    piece.path.write_bytes(data)
+    assert not spliced([piece], "mp4")
+
+
 # -- what goes wrong
 
 

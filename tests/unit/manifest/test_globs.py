@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,13 @@ def test_a_folder_that_is_excluded_whole_is_not_looked_into(tmp_path: Path, patt
     found = expand(tmp_path, ["**", pattern])
     assert found.files == ()
     assert found.folders == (".",)
+
+
+def test_every_exclusion_leaves_what_it_does_not_mean(tree: Path) -> None:
+    """All of up to four parts: what is not gone into must be excluded whole."""
+    for length in range(1, 5):
+        for parts in product(["in", "*", "**", "?e*", "deep"], repeat=length):
+            for end in ("", "/"):
+                patterns = ["**", f"!./{'/'.join(parts)}{end}"]
+                matches = Matcher(patterns)
+                assert expand(tree, patterns).files == tuple(sorted(p for p in SEEN if matches(p))), patterns

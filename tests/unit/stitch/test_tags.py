@@ -27,6 +27,10 @@ def test_texts_are_kept_and_the_encoder_is_not() -> None:
     assert tags_of(b"".join(short), quicktime=True) == ((b"\xa9nam", b"\0\4\x55\xc4Zoom"),)
 
 
+def test_a_text_of_quicktimes_that_says_nothing_is_none() -> None:
+    assert tags_of(box(b"\xa9nam", b"\0\0\x55\xc4"), quicktime=True) == ()
+
+
 def test_no_tags_are_none() -> None:
     assert tags_of(None, quicktime=False) == tags_of(b"", quicktime=False) == tags_of(udta(), quicktime=False) == ()
 
