@@ -61,26 +61,8 @@ def node_record(
     recipe: str,
     files: Sequence[tuple[str, str]] = (),
 ) -> Record:
-    """The same from its parts."""
-    data = _spelled(kind, argv, frames, extra, recipe, files)
-    return Record(digest_bytes(data), data)
-
-
-def action_preimage(action: Action, recipe: str) -> bytes:
-    """The data of the action's record, for whom its digest is known."""
-    return _spelled(action.kind, action.argv, action.output.frames, action.extra, recipe, action.files)
-
-
-def _spelled(
-    kind: str,
-    argv: Sequence[str],
-    frames: int | None,
-    extra: Tree,
-    recipe: str,
-    files: Sequence[tuple[str, str]],
-) -> bytes:
-    """By hand, name by name in order, because a job has one for every chunk: this takes a quarter of the time of a JSON
-    encoder, and the tests hold it to the same bytes."""
+    """The same from its parts. Spelled by hand, name by name in order, because a job has one for every chunk: this takes a
+    quarter of the time of a JSON encoder, and the tests hold it to the same bytes."""
     text = f'{{"argv":[{",".join(map(quoted, argv))}]'
     if files:
         named = sorted((path, digest_bytes(content.encode("utf-8", "surrogateescape"))) for path, content in files)
@@ -90,7 +72,8 @@ def _spelled(
     if extra.entries:
         marked = [f'{quoted(path)}:"{digest}{"+x" if x else ""}"' for path, digest, _, x in extra.entries]
         text += f',"inputs":{{{",".join(marked)}}}'
-    return f'{text},"kind":"{kind}","recipe":"{recipe}","version":{KEY_VERSION}}}'.encode("utf-8", "surrogateescape")
+    data = f'{text},"kind":"{kind}","recipe":"{recipe}","version":{KEY_VERSION}}}'.encode("utf-8", "surrogateescape")
+    return Record(digest_bytes(data), data)
 
 
 def family_record(recipe: str, template: list[str]) -> Record:

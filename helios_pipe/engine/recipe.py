@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from helios_pipe.action.key import (
     Record,
-    action_preimage,
     action_record,
     family_record,
     node_record,
@@ -102,10 +101,6 @@ class Recipe:
     def key(self, action: Action) -> Record:
         """The action's record, whose digest is its key."""
         return action_record(action, self.record.digest)
-
-    def preimage(self, action: Action) -> bytes:
-        """What the action's key is the digest of."""
-        return action_preimage(action, self.record.digest)
 
     def chunk_key(self, values: Mapping[str, object], frames: int | None, extra: Tree) -> str:
         """The key that the chunk's action has, without making the action."""

@@ -145,7 +145,7 @@ class Settler:
 def _preimage(task: Task, step: Step) -> bytes:
     if task.preimage or task.recipe is None or isinstance(step, Join):
         return task.preimage
-    return task.recipe.preimage(step)
+    return task.recipe.key(step).data
 
 
 def _result(task: Task, outcome: Outcome, now: float) -> Result:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from helios_pipe.media.boxes import UnfitError
 from helios_pipe.stitch.framing import length_bytes
 
-_MOST_UNITS = 4096
+_MOST_UNITS = 1 << 20
+"""Slices may be as small as a network's packets; more of them than this no encoder makes."""
 _HEAD = 16
 """Bytes that tell of a unit what it is, and of AV1's how long."""
 _AV1_SEQUENCE, _AV1_FRAMES = 1, frozenset({3, 6})
@@ -26,7 +27,8 @@ def begins(descriptor: int, codec: str, header: bytes, place: int, size: int) ->
         kinds = list(_av1_units(descriptor, place, place + size))
         return _AV1_SEQUENCE in kinds and not _AV1_FRAMES.isdisjoint(kinds)
     length = length_bytes(codec, header)
-    return any(_refreshes(codec, first) for first in list(_units(descriptor, length, place, place + size)))
+    firsts = list(_units(descriptor, length, place, place + size))  # all of them, whichever it is
+    return any(_refreshes(codec, first) for first in firsts)
 
 
 def _refreshes(codec: str, first: int) -> bool:

@@ -253,6 +253,17 @@ def test_a_first_frame_that_is_no_picture_is_left_to_the_library_which_refuses_i
     assert not (tmp_path / "film.mp4").exists()
 
 
+def test_a_first_frame_of_thousands_of_slices_is_a_picture(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
+    path = tmp_path / "c.mp4"
+    source = "nullsrc=s=640x360:r=25,geq=random(1)*255:128:128"
+    ffmpeg("-f", "lavfi", "-i", source, "-frames:v", "2", *X264, "-qp", "8", "-x264-params", "slice-max-size=60", path)
+    table = read_sample_table(path)
+    assert table is not None
+    assert table.sizes[0] > 60 * 4096
+    assert spliced([Piece(path, "a/0")], "mp4")
+    packetwise([Piece(path, "a/0", digest=digest_file(path))], tmp_path / "film.mp4", JoinSettings())
+
+
 def test_an_index_that_points_beside_the_frames_is_left_to_the_library(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
     pieces = chunks(tmp_path, ffmpeg, "plain.mp4")
     path = pieces[3].path
