@@ -71,7 +71,9 @@ class Placer:
         an earlier run put there and that are no longer wanted are removed; others are left alone. Raises BlobMissingError,
         BlobDamagedError, StoreError."""
         if not folder:
-            return self._place_files({path: digest})
+            size = self._place_files({path: digest})
+            Ahead(path).drop()  # what a killed join left there
+            return size
         tree = self._blobs.tree(digest)
         base = path.rstrip("/")
         wanted = {f"{base}/{entry.path}": entry.digest for entry in tree.entries}

@@ -112,3 +112,9 @@ def test_what_was_never_begun_is_left_alone(place: Place) -> None:
     left.write_bytes(OTHER)
     place.placer.close()
     assert left.read_bytes() == OTHER
+
+
+def test_what_a_killed_run_left_goes_also_where_there_is_nothing_to_put(place: Place) -> None:
+    place.put()
+    Ahead(str(place.path)).begin().write_bytes(FILM[:3])
+    place.put()
