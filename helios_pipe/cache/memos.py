@@ -9,17 +9,15 @@ believes it looks at the blobs all the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.generation import generation_file
-from helios_pipe.cache.sources import Source
+from helios_pipe.cache.sources import Origins
 from helios_pipe.cache.stamp import seal, signature, unseal
-from helios_pipe.digest import Digest
+from helios_pipe.digest import Digest, all_digests, nth_digest
 
-FORMAT = 1
-_Row = TypeVar("_Row", bound=tuple[object, ...])
+FORMAT = 2
 
 
 class Known(NamedTuple):
@@ -33,11 +31,41 @@ class Known(NamedTuple):
     inode: int
 
 
+class Outcomes(NamedTuple):
+    """What came of a job's chunks, in columns: keys and digests each in one text, the marks of the blobs in rows."""
+
+    keys: str
+    digests: str
+    folders: bytes
+    marks: list[tuple[int, int, int]]
+
+    @classmethod
+    def of(cls, known: Sequence[Known]) -> Outcomes:
+        """Those of `known`."""
+        keys, digests = "".join(row.key for row in known), "".join(row.digest for row in known)
+        return cls(keys, digests, bytes(row.folder for row in known), [row[3:] for row in known])
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def known(self, at: int) -> Known:
+        """What came of the chunk at that place."""
+        return Known(self.key(at), nth_digest(self.digests, at), bool(self.folders[at]), *self.marks[at])
+
+    def key(self, at: int) -> str:
+        """The key of the chunk at that place."""
+        return nth_digest(self.keys, at)
+
+    def each_digest(self) -> list[Digest]:
+        """The digests of all of them."""
+        return all_digests(self.digests)
+
+
 class Memo(NamedTuple):
     """A job's chunks in order: their own inputs, the same number for each, and what came of them."""
 
-    sources: list[Source]
-    known: list[Known]
+    origins: Origins
+    outcomes: Outcomes
 
 
 class Memos:
@@ -55,13 +83,13 @@ class Memos:
         found = unseal(row[0]) if row else None
         if not isinstance(found, tuple) or found[0] != FORMAT:
             return None
-        _, sources, known = found
-        return Memo(_rows(Source, sources), _rows(Known, known))
+        _, origins, outcomes = found
+        return Memo(Origins(*origins), Outcomes(*outcomes))
 
     def keep(self, name: str, mark: str, memo: Memo) -> None:
         """Keep it in the place of the one before. It holds as long as nothing is taken away that was there when this run
         began. Raises StoreError."""
-        data = seal((FORMAT, _columns(memo.sources, Source._fields), _columns(memo.known, Known._fields)))
+        data = seal((FORMAT, tuple(memo.origins), tuple(memo.outcomes)))
         with self._database.transaction() as connection:
             row = (self._job, name, mark, self._generation, data)
             connection.execute("INSERT OR REPLACE INTO memos VALUES (?,?,?,?,?)", row)
@@ -74,13 +102,3 @@ class Memos:
             query = f"SELECT {','.join(Known._fields)} FROM results WHERE key IN ({','.join('?' * len(part))})"  # noqa: S608
             found.update((row[0], Known(*row)) for row in self._database.connection.execute(query, part))
         return found
-
-
-def _rows(kind: type[_Row], columns: Sequence[Sequence[object]]) -> list[_Row]:
-    """The rows of these columns. Past the kind's own way to make one, which takes three times as long."""
-    return list(map(partial(tuple.__new__, kind), zip(*columns, strict=True)))
-
-
-def _columns(rows: Sequence[tuple[object, ...]], fields: Sequence[str]) -> list[list[object]]:
-    """A list for each field: half as long to write as a row each, and to read."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in fields]

@@ -10,7 +10,7 @@ from helios_pipe.cache.backlog import Writes
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.generation import new_generation
-from helios_pipe.cache.memos import Known
+from helios_pipe.cache.memos import Outcomes
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StoreError
 
@@ -73,7 +73,8 @@ class Attempt(NamedTuple):
 
 
 class Commit(NamedTuple):
-    """What one transaction writes: results with their pre-images, which key each node now has, and attempts."""
+    """What one transaction writes: results with their pre-images (as they are, or `packed`), which key each node now has, and
+    attempts."""
 
     results: Sequence[Result] = ()
     preimages: Mapping[str, bytes] = {}
@@ -131,12 +132,18 @@ class Results:
             return False
         return not row.folder or self._blobs.members_present(row.digest)
 
-    def still_there(self, known: Sequence[Known]) -> list[bool]:
-        """Of each result whether it is a hit by its blob's mark. One that is not may still be one by its bytes."""
-        marks, members = self._blobs.marks([row.digest for row in known]), self._blobs.members_present
-        return [
-            row[3:] == mark and (not row.folder or members(row.digest)) for row, mark in zip(known, marks, strict=True)
-        ]
+    def not_there(self, known: Outcomes) -> set[int]:
+        """The places of those that are no hit by their blobs' marks. They may still be one by their bytes."""
+        digests = known.each_digest()
+        marks, members = self._blobs.marks(digests), self._blobs.members_present
+        off: set[int] = set()
+        if marks != known.marks:
+            off = {at for at, (mark, then) in enumerate(zip(marks, known.marks, strict=True)) if mark != then}
+        if any(known.folders):
+            off |= {
+                at for at, folder in enumerate(known.folders) if folder and at not in off and not members(digests[at])
+            }
+        return off
 
     def sound(self, digest: Digest, *, folder: bool) -> bool:
         """Whether a blob's bytes are right, read in full; a tree's files too. What is damaged is removed."""
@@ -168,10 +175,10 @@ class Results:
                 if not commit.replace and mark is not None and mark.size == there[1]:
                     continue
             again.append(result)
-        packed = [(key, _packed(data)) for key, data in commit.preimages.items()]
+        records = [(key, packed(data)) for key, data in commit.preimages.items()]
         self._writes.put(
             [
-                (_FIRST_RESULT, first), (_PUT_RESULT, again), (_PUT_PREIMAGE, packed), (_PUT_LAST, commit.last),
+                (_FIRST_RESULT, first), (_PUT_RESULT, again), (_PUT_PREIMAGE, records), (_PUT_LAST, commit.last),
                 (_PUT_ATTEMPT, commit.attempts),
             ]
         )  # fmt: skip
@@ -211,6 +218,24 @@ class Results:
     def last_keys(self, job: str) -> dict[str, str]:
         """Node -> the key it had when it was last made or found, for one job id."""
         return dict(self._settled.execute("SELECT node, key FROM last WHERE job = ?", (job,)))
+
+    def last_keys_of(self, job: str, nodes: Sequence[str]) -> dict[str, str]:
+        """The same for some of them."""
+        found: dict[str, str] = {}
+        for at in range(0, len(nodes), 500):
+            part = nodes[at : at + 500]
+            query = f"SELECT node, key FROM last WHERE job = ? AND node IN ({','.join('?' * len(part))})"  # noqa: S608
+            found.update(self._settled.execute(query, (job, *part)))
+        return found
+
+    def last_keys_between(self, job: str, first: str, last: str) -> str:
+        """The keys that nodes had last, one after another, by name: those whose names are as long as these two, and between
+        them."""
+        query = (
+            "SELECT group_concat(key, '') FROM (SELECT key FROM last"
+            " WHERE job = ? AND node BETWEEN ? AND ? AND length(node) = ? ORDER BY node)"
+        )
+        return self._settled.execute(query, (job, first, last, len(first))).fetchone()[0] or ""
 
     def durations(self, job: str, name: str) -> list[float]:
         """How many seconds the chunks of the manifest's job `name` took when they were last made."""
@@ -263,9 +288,9 @@ class Results:
         return rows
 
 
-def _packed(data: bytes) -> bytes:
-    """Compressed where that is worth its time; a record begins with a brace, which no compressed one does."""
-    return zlib.compress(data, 1) if len(data) > _WORTH_PACKING else data
+def packed(data: bytes) -> bytes:
+    """A record as it is stored: compressed where that is worth its time. It begins with a brace, which no compressed one does."""
+    return zlib.compress(data, 1) if len(data) > _WORTH_PACKING and data[:1] == b"{" else data
 
 
 def _unpacked(data: bytes) -> bytes:

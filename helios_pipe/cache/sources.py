@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 from stat import S_ISREG
 from typing import NamedTuple
 
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.stamp import Signature, signature
-from helios_pipe.digest import Digest, digest_file
+from helios_pipe.digest import Digest, digest_file, nth_digest
 from helios_pipe.errors import StaleInputError
 
 RACY_NS = 20_000_000
@@ -52,14 +53,47 @@ class Source(NamedTuple):
         return now != (self.size, self.mtime_ns, self.ctime_ns, self.inode, self.executable)
 
 
+class Origins(NamedTuple):
+    """Source files as they were hashed, in columns: digests one after another in one text, each file's executable bit a byte."""
+
+    signatures: list[Signature]
+    digests: str
+    executable: bytes
+
+    @classmethod
+    def of(cls, sources: Iterable[Source]) -> Origins:
+        """Those of `sources`, of which one that could have changed unseen is told by nothing."""
+        rows = list(sources)
+        seen = [(s.path, s.size, -1 if s.racy else s.mtime_ns, s.ctime_ns, s.inode) for s in rows]
+        return cls(seen, "".join(s.digest for s in rows), bytes(s.executable for s in rows))
+
+    def without(self, places: Collection[int]) -> Origins:
+        """All but those at these places."""
+        left = sorted(set(range(len(self.signatures))).difference(places))
+        digests = "".join(nth_digest(self.digests, at) for at in left)
+        return Origins([self.signatures[at] for at in left], digests, bytes(self.executable[at] for at in left))
+
+    def content(self, at: int) -> tuple[Digest, bool]:
+        """The digest of the one at that place, and whether it may be executed."""
+        return nth_digest(self.digests, at), bool(self.executable[at])
+
+    def source(self, at: int) -> Source:
+        """The one at that place."""
+        path, size, mtime_ns, ctime_ns, inode = self.signatures[at]
+        digest, executable = self.content(at)
+        return Source(path, digest, size, mtime_ns, ctime_ns, inode, executable, racy=False)
+
+
 class Sources:
     """Digests of source files for one run: each file is looked at once. Remembers them across runs in the database."""
 
     def __init__(self, database: Database, root: str, unchanged: Sequence[Signature] = ()) -> None:
         """`unchanged` were looked at just now, and are as they say."""
-        self._looked = {seen[0]: seen for seen in unchanged}
+        self._looked = frozenset(unchanged)
         self._until = time.monotonic() + _JUST_NOW_S
-        self._told: dict[str, Source] = {}
+        self._familiar: list[Origins] = []
+        self._places: dict[str, tuple[Origins, int]] = {}
+        """Where files stand that are as they were told to be: filled when one is asked for."""
         self._database = database
         self._root = root
         self._seen: dict[str, Source] = {}
@@ -75,9 +109,15 @@ class Sources:
             self._look_at(new)
         return [self._seen[path] for path in wanted]
 
-    def tell(self, sources: Iterable[Source]) -> None:
-        """Sources as they were found, provably, at another time: who looks at one that looks the same knows it."""
-        self._told.update((source.path, source) for source in sources)
+    def recognise(self, told: Origins) -> list[int]:
+        """Look at files that are told of as they were found, provably, at another time. Returns the places of those that do not
+        look so; the others are known from now on."""
+        looked = self._looked if time.monotonic() < self._until else frozenset()
+        then = told.signatures
+        moved = [at for at, seen in enumerate(then) if seen not in looked and signature(seen[0]) != seen]
+        self._familiar.append(told.without(moved) if moved else told)
+        self._places = {}
+        return moved
 
     def look_again(self) -> bool:
         """Hash those again that could have changed unseen. True where all are as they were, and now provably so."""
@@ -89,9 +129,10 @@ class Sources:
             self._fresh.append(again)
         return True
 
-    def seen(self) -> Sequence[Source]:
-        """Every file looked at in this run."""
-        return list(self._seen.values())
+    def signatures(self) -> list[Signature]:
+        """Every file looked at in this run, as it was then."""
+        hashed = [(s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode) for s in self._seen.values()]
+        return list(chain(hashed, *(told.signatures for told in self._familiar)))
 
     def save(self) -> None:
         """Remember what was hashed, but for what could have changed unseen."""
@@ -122,17 +163,17 @@ class Sources:
             self._fresh.append(source)
 
     def _unfamiliar(self, paths: list[str]) -> list[str]:
-        """Those that look otherwise than we were told, and those that nothing was told of."""
-        if not self._told:
-            return paths
-        looked = self._looked if time.monotonic() < self._until else {}
+        """Those of which nothing was told that still holds."""
+        if self._familiar and not self._places:
+            for told in self._familiar:
+                self._places.update((seen[0], (told, at)) for at, seen in enumerate(told.signatures))
         unknown: list[str] = []
         for path in paths:
-            told = self._told.get(path)
-            if told is not None and (looked.get(path) or signature(path)) == (path, *told[2:6]):
-                self._seen[path] = told
-            else:
+            place = self._places.get(path)
+            if place is None:
                 unknown.append(path)
+            else:
+                self._seen[path] = place[0].source(place[1])
         return unknown
 
     def _load(self, wanted: int) -> dict[str, tuple[int, int, int, int, str]] | None:

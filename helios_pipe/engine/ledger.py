@@ -61,6 +61,16 @@ class Ledger:
         for task in tasks:
             task.work.open -= task.span is not None
 
+    def found_at_once(self, work: JobWork, count: int) -> None:
+        """So many of a job's chunks need not be made, and nobody wants to hear of each."""
+        self.counts[State.CACHED] += count
+        work.open -= count
+
+    @property
+    def heard(self) -> bool:
+        """Whether somebody wants to hear of each node."""
+        return self._listener is not None
+
     def reopen(self, task: Task) -> None:
         """A node that had come to its end must be made after all."""
         if task.state in FINISHED:
@@ -115,7 +125,7 @@ class Ledger:
     def summary(self, duration_s: float, stop: Stop | None, fatal: bool, placed: list[Placed]) -> Summary:
         """What the run came to; what was not made by now is skipped."""
         for work in self._works:
-            for task in work.tasks():
+            for task in work.single():
                 if task.state not in FINISHED:
                     self.finish(task, State.SKIPPED)
         if self.counts[State.FAILED]:

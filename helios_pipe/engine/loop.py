@@ -6,7 +6,7 @@ It knows nothing of where commands run, how joins are done, or who listens.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from helios_pipe.cache.results import Results
 from helios_pipe.engine.brake import Brake
@@ -74,6 +74,7 @@ class Loop:
         while self._traffic.flying or (self._traffic.waiting and self._brake.reason is None):
             if self._brake.reason is None:
                 self._traffic.dispatch()
+            self._settler.make_ready()
             self._settle(self._collect())
             if self._meter.over:
                 self._brake.stop(Stop.LIMIT)
@@ -100,12 +101,11 @@ class Loop:
                 return False
             self._resolver.start(work, self._outputs)
             self._around.given(work)
-            self._take_up(
-                work.chunks if work.chunks or work.final is None else [work.final] if work.final_started else []
-            )
+            self._take_up_job(work)
             return True
         if work.final is not None and not work.final_started and not missing and work.open == 0:
             self._resolver.start_final(work, self._outputs)
+            self._settler.expect(work.final)
             self._take_up([work.final])
             return True
         if work.name not in self._outputs and (output := work.output()) is not None:
@@ -120,13 +120,22 @@ class Loop:
             self._touched.extend(self._takers.get(work.name, ()))
         return False
 
+    def _take_up_job(self, work: JobWork) -> None:
+        if not work.chunks:
+            self._take_up([work.final] if work.final is not None and work.final_started else [])
+            return
+        single = list(work.chunks) if self._ledger.heard else work.chunks.single()
+        self._ledger.found_at_once(work, len(work.chunks) - len(single))
+        self._settler.note_known(work)
+        self._take_up(single)
+
     def _take_up(self, tasks: Sequence[Task]) -> None:
         found = [task for task in tasks if task.state is State.CACHED]
         self._traffic.add(task for task in tasks if task.state is State.READY)
         for task in tasks:
             if task.twin is not None and task.state is State.WAITING:
                 self._follow(task, task.twin)
-        last = self._reasons.last
+        last = self._last_of(tasks)
         lost = [t.name for t in tasks if t.state is State.READY and not t.forced and last.get(t.name) == t.key]
         if lost:
             shown = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
@@ -134,7 +143,10 @@ class Loop:
         if found:
             self._resolver.note_cutoff(found, self._by_name)
         self._ledger.found(found)
-        self._settler.note_found([task for task in found if task.digest is not None], self._reasons.last)
+        self._settler.note_found([task for task in found if task.digest is not None], last)
+
+    def _last_of(self, tasks: Sequence[Task]) -> Mapping[str, str]:
+        return self._reasons.last if self._ledger.heard else self._reasons.last_of(tasks)
 
     def _follow(self, task: Task, first: Task) -> None:
         """What is being made for another node is made for this one, too."""
@@ -146,7 +158,7 @@ class Loop:
     def _share(self, task: Task, first: Task) -> None:
         task.digest, task.folder = first.digest, first.folder
         self._ledger.finish(task, State.CACHED)
-        self._settler.note_found([task], self._reasons.last)
+        self._settler.note_found([task], self._last_of([task]))
         self._touched.append(task.work)
 
     # -- what came back -------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from helios_pipe.action.key import Change, changes, ingredients
@@ -13,6 +13,8 @@ from helios_pipe.errors import HeliosPipeError
 
 _UNNAMED = {"recipe", "version", "kind"}
 _SHOWN = 2
+_FEW = 500
+"""Up to this many keys are asked for one by one."""
 
 
 class Reasons:
@@ -28,6 +30,12 @@ class Reasons:
     def last(self) -> Mapping[str, str]:
         """Node -> the key it had last."""
         return self._results.last_keys(self._job_id)
+
+    def last_of(self, tasks: Sequence[Task]) -> Mapping[str, str]:
+        """The same for some of them at least, as it is now. Who tells why a node was made must have asked for `last` before."""
+        if len(tasks) > _FEW or "last" in self.__dict__:
+            return self.last
+        return self._results.last_keys_of(self._job_id, [task.name for task in tasks])
 
     def why(self, task: Task) -> str:
         """A sentence's worth: why the task must be made, or why it need not."""

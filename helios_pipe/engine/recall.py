@@ -8,15 +8,15 @@ key is the same, and need not be spelled and hashed to know it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from helios_pipe.action.key import KEY_VERSION, record
-from helios_pipe.cache.memos import Known, Memo, Memos
+from helios_pipe.cache.memos import Known, Memo, Memos, Outcomes
 from helios_pipe.cache.results import Result, Results
-from helios_pipe.cache.sources import Source
+from helios_pipe.cache.sources import Origins
 from helios_pipe.engine.inputs import Inputs, is_plain
 from helios_pipe.engine.recipe import Recipe, chunk_values
-from helios_pipe.engine.work import GOOD, JobWork, State, Task
+from helios_pipe.engine.work import GOOD, JobWork, Task
 from helios_pipe.errors import StaleInputError
 
 FEWEST = 64
@@ -35,43 +35,38 @@ class Recall:
         self._version = version
         self._no_news: set[str] = set()
 
-    def take(self, work: JobWork, unwanted: Sequence[Task]) -> list[Task]:
-        """Give the chunks that are known, and none of `unwanted`, their keys and results. Returns the others, in order."""
+    def take(self, work: JobWork, unwanted: Collection[int]) -> Sequence[Task]:
+        """Give the chunks that are known, and none of those at `unwanted`, their keys and results. Returns the others, in
+        order."""
         memo = self._find(work)
-        off = None if memo is None else self._changed(memo, len(work.chunks))
+        off = None if memo is None else self._changed(memo)
         if memo is None or off is None:
             return work.chunks
-        off.update(task.index for task in unwanted)
-        chosen = [task for task in work.chunks if task.index not in off] if off else work.chunks
-        there = self._results.still_there([memo.known[task.index] for task in chosen])
-        for task, usable in zip(chosen, there, strict=True):
-            if usable:
-                _recall(task, memo.known[task.index])
-        others = [task for task in work.chunks if not task.recalled]
-        if len(others) * _NEWS <= len(work.chunks):
+        off |= self._results.not_there(memo.outcomes)
+        off.update(unwanted)
+        if len(off) * _NEWS <= len(work.chunks):
             self._no_news.add(work.name)
-        return others
+        return work.chunks.recall(memo.outcomes, off)
 
     def _find(self, work: JobWork) -> Memo | None:
         if (recipe := _recipe(work)) is None:
             return None
         memo = self._memos.find(work.name, self._mark(work, recipe))
-        return memo if memo is not None and len(memo.known) == len(work.chunks) else None
+        return memo if memo is not None and len(memo.outcomes) == len(work.chunks) else None
 
-    def _changed(self, memo: Memo, count: int) -> set[int] | None:
-        """Which of so many chunks have other inputs than they had; None where one cannot be read, which is told when it is
-        looked up."""
-        then, each = memo.sources, len(memo.sources) // count
-        self._inputs.sources.tell(then)
+    def _changed(self, memo: Memo) -> set[int] | None:
+        """Which chunks have other inputs than they had; None where one cannot be read, which is told when it is looked up."""
+        then = memo.origins
+        moved = self._inputs.sources.recognise(then)
         try:
-            now = self._inputs.sources.look([source.path for source in then])
+            now = self._inputs.sources.look([then.signatures[at][0] for at in moved])
         except StaleInputError:
             return None
+        each = len(then.signatures) // len(memo.outcomes)
         return {
-            at // each
-            for at, (new, old) in enumerate(zip(now, then, strict=True))
-            if new is not old and (new.digest, new.executable) != (old.digest, old.executable)
-        }
+            at // each for at, source in zip(moved, now, strict=True)
+            if (source.digest, source.executable) != then.content(at)
+        }  # fmt: skip
 
     def _mark(self, work: JobWork, recipe: Recipe) -> str:
         """All that decides on the keys of the job's chunks, but for what their own inputs hold, and on what the memo says."""
@@ -85,9 +80,7 @@ class Recall:
                 "command": [str(word) for word in job.chunk.command],
                 "inputs": [str(pattern) for pattern in job.chunk.inputs],
                 "output": job.chunk.output,
-                "frames": [
-                    [s.index, s.start, s.end, s.count, s.step] for s in (work.chunks[0].span, work.chunks[-1].span) if s
-                ],
+                "frames": [list(span) for span in (work.nodes.spans[0], work.nodes.spans[-1])],
                 "size": job.chunk.size,
             }
         ).digest
@@ -110,7 +103,7 @@ class Recall:
             sources = self._inputs.sources_at(paths)
         except StaleInputError:  # a folder
             return
-        self._memos.keep(work.name, self._mark(work, recipe), Memo([_provable(source) for source in sources], known))
+        self._memos.keep(work.name, self._mark(work, recipe), Memo(Origins.of(sources), Outcomes.of(known)))
 
     def _known(self, work: JobWork) -> list[Known] | None:
         """What is recorded of each chunk; None where that is not what it came to."""
@@ -132,14 +125,4 @@ def _recipe(work: JobWork) -> Recipe | None:
     """The one recipe of all chunks, where there is one and they are many."""
     if work.nodes.job.chunk is None or len(work.chunks) < FEWEST:
         return None
-    return work.chunks[0].recipe
-
-
-def _recall(task: Task, known: Known) -> None:
-    task.key, task.state, task.recalled = known.key, State.CACHED, True
-    task.digest, task.folder, task.found = known.digest, known.folder, known
-
-
-def _provable(source: Source) -> Source:
-    """As it can be recognised again: by nothing, where it could have changed unseen."""
-    return source._replace(mtime_ns=-1, racy=False) if source.racy else source
+    return work.chunks.recipe

@@ -174,7 +174,7 @@ def command_action(nodes: JobNodes, common: Common, shared: Tree) -> tuple[Actio
 def stitch_action(
     nodes: JobNodes, common: Common, paths: Sequence[str], entries: Sequence[Entry], frames: int | None
 ) -> tuple[Action, Recipe]:
-    """The action of a stitch that is a command. What it joins is at `paths` (`stitch_input`), in order."""
+    """The action of a stitch that is a command. What it joins is at `paths` (`stitch_inputs`), in order."""
     job = nodes.job
     assert job.stitch is not None
     folder = job.stitch.output.endswith("/")
@@ -192,9 +192,9 @@ def stitch_action(
     return action, Recipe(base, ())
 
 
-def stitch_input(ordinal: int, name: str) -> str:
-    """Where a stitch's command sees one of its inputs."""
-    return f"in/{ordinal:04d}/{name}"
+def stitch_inputs(names: Sequence[str]) -> list[str]:
+    """Where a stitch's command sees its inputs, which have these names."""
+    return [f"in/{ordinal:04d}/{name}" for ordinal, name in enumerate(names)]
 
 
 def output_of(name: str) -> Output:

@@ -32,13 +32,14 @@ class Resolver:
         common: Common,
         inputs: Inputs,
         results: Results,
-        forced: Callable[[str], bool],
+        forced: Callable[[str], bool] | None,
         stitch_version: int,
         encoder: Callable[[], str],
         recall: Recall,
         elsewhere: Callable[[Sequence[str]], Mapping[str, Result]] | None = None,
     ) -> None:
-        """`elsewhere` finds results under keys that the local cache lacks."""
+        """`forced` tells of a node's name whether it must be made even so; None where none must. `elsewhere` finds results
+        under keys that the local cache lacks."""
         self._recall = recall
         self._common = common
         self._inputs = inputs
@@ -58,18 +59,18 @@ class Resolver:
             if nodes.job.stitch is None and work.final is not None:
                 self._start_command(work, work.final)
             return
-        recipes = chunk_recipes(nodes, self._common, work.shared.tree)
-        for task, recipe in zip(work.chunks, recipes, strict=True):
-            task.recipe = recipe
-        for task in work.chunks:
-            task.forced = self._forced(task.name)
-        unknown = self._recall.take(work, [task for task in work.chunks if task.forced])
+        work.chunks.give(chunk_recipes(nodes, self._common, work.shared.tree))
+        names = nodes.chunk_names() if self._forced is not None else []
+        unknown = self._recall.take(work, [at for at, name in enumerate(names) if self._is_forced(name)])
         self._find_inputs(work, unknown)
         for task in unknown:
             assert task.recipe is not None
             task.key = task.recipe.chunk_key(_values(task), _frames(task), task.extra.tree)
         self._find(unknown)
         self._cover(work)
+
+    def _is_forced(self, name: str) -> bool:
+        return self._forced is not None and self._forced(name)
 
     def action(self, task: Task) -> Action:
         """The action of a chunk, built when it is asked for: a hundred thousand of them need not be kept."""
@@ -117,7 +118,7 @@ class Resolver:
     def _find(self, tasks: Sequence[Task]) -> None:
         wanted = []
         for task in tasks:
-            task.forced = self._forced(task.name)
+            task.forced = self._is_forced(task.name)
             task.state = State.READY
             if not task.forced:
                 wanted.append(task)
@@ -138,9 +139,9 @@ class Resolver:
 
     def _cover(self, work: JobWork) -> None:
         """Where chunks are missing, let cached intervals of the same sequence stand for them, if a join can take those."""
-        stitch, family = work.nodes.job.stitch, work.chunks[0].recipe and work.chunks[0].recipe.family
+        stitch, family = work.nodes.job.stitch, work.chunks.recipe and work.chunks.recipe.family
         work.plan_pieces = work.chunks
-        missing = [task for task in work.chunks if task.state is State.READY]
+        missing = [task for task in work.chunks.single() if task.state is State.READY]
         if not missing or not family or not work.may_cover or stitch is None or not _is_sequence(work):
             return
         if any(task.forced for task in missing):
@@ -195,7 +196,7 @@ class Resolver:
 def _is_sequence(work: JobWork) -> bool:
     """Whether the stitch takes frames, however they are cut: videos end to end, or images by number. To a command, and
     among gathered files, each chunk is a thing of its own."""
-    stitch, recipe = work.nodes.job.stitch, work.chunks[0].recipe
+    stitch, recipe = work.nodes.job.stitch, work.chunks.recipe
     return (
         stitch is not None
         and recipe is not None
@@ -225,12 +226,13 @@ def _same_grid(row: Result, first: Task) -> bool:
     )
 
 
-def forced_by(everything: bool, globs: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a node is forced: all of them, or by exact name first, then by `*` and `?` (brackets are part of names)."""
+def forced_by(everything: bool, globs: tuple[str, ...]) -> Callable[[str], bool] | None:
+    """Whether a node is forced: all of them, or by exact name first, then by `*` and `?` (brackets are part of names). None
+    where none is."""
     if everything:
         return lambda _: True
     if not globs:
-        return lambda _: False
+        return None
     import re
 
     exact = frozenset(globs)

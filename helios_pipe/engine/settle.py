@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from helios_pipe.action.model import Join, Step
 from helios_pipe.cache.memos import Known
-from helios_pipe.cache.results import Attempt, Commit, Result, Results, proof_key
-from helios_pipe.digest import Digest, canonical
+from helios_pipe.cache.results import Attempt, Commit, Result, Results, packed, proof_key
+from helios_pipe.digest import Digest, canonical, nth_digest, nth_digests
 from helios_pipe.engine.pool import Ended
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.errors import DiskFullError
@@ -49,6 +49,19 @@ class Settler:
         self._run = run
         self._root = root
         self._results = results
+        self._coming: list[Task] = []
+        self._packed: dict[str, bytes] = {}
+
+    def expect(self, task: Task) -> None:
+        """This one is about to be made."""
+        self._coming.append(task)
+
+    def make_ready(self) -> None:
+        """Do now, while slots are at work, what need not wait for them: the record of a join of ten thousand is long."""
+        for task in self._coming:
+            if task.state is State.RUNNING:
+                self._packed[task.key] = packed(task.preimage)
+        self._coming.clear()
 
     def settle(self, batch: Sequence[Ended], beaten: Sequence[Ended], now: float) -> Settled:
         """Check each outcome's guards, commit what is right in one transaction, and say what came of it. Of attempts that
@@ -78,13 +91,28 @@ class Settler:
         if rows:
             self._results.commit(Commit(last=rows))
 
+    def note_known(self, work: JobWork) -> None:
+        """The same for the chunks of a job that are known and no tasks."""
+        known, nodes = work.chunks.known, work.nodes
+        if known is None:
+            return
+        count = len(known)
+        last = self._results.last_keys_between(self._job_id, nodes.chunk_name(0), nodes.chunk_name(count - 1))
+        same = len(last) == len(known.keys)
+        news: list[int] = []
+        for stretch in _between([task.index for task in work.chunks.single()], count):
+            if not same or nth_digests(last, stretch) != nth_digests(known.keys, stretch):
+                news += [at for at in stretch if not same or nth_digest(last, at) != known.key(at)]
+        if news:
+            self._results.commit(Commit(last=[(self._job_id, nodes.chunk_name(at), known.key(at)) for at in news]))
+
     def _commit(self, settled: Settled, steps: Mapping[Task, Step], attempts: Sequence[Attempt], now: float) -> None:
         results: list[Result] = []
         preimages: dict[str, bytes] = {}
         fresh: set[str] = set()
         for task, outcome in settled.made:
             results.append(_result(task, outcome, now))
-            preimages[task.key] = _preimage(task, steps[task])
+            preimages[task.key] = self._packed.pop(task.key, b"") or _preimage(task, steps[task])
             if outcome.proof:
                 preimages[proof_key(task.key, results[-1].digest)] = outcome.proof
             if task.recipe is not None and not task.work.saved_recipe:
@@ -140,6 +168,11 @@ class Settler:
             self._run, task.name, number, status, now - outcome.duration_s, outcome.duration_s, outcome.worker,
             outcome.exit_code, reason, log, tail,
         )  # fmt: skip
+
+
+def _between(places: Sequence[int], count: int) -> list[range]:
+    """The stretches of numbers below `count` that these, in order, leave."""
+    return [range(low + 1, high) for low, high in zip((-1, *places), (*places, count), strict=True)]
 
 
 def _preimage(task: Task, step: Step) -> bytes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from helios_pipe.action.key import Record, join_record
-from helios_pipe.action.model import Entry, Join, Output, Part, Step, Tree
+from helios_pipe.action.model import Join, Output, Part, Step, Tree
 from helios_pipe.digest import Digest
 from helios_pipe.engine.inputs import Inputs, InputSet, JobOutput
-from helios_pipe.engine.recipe import Common, stitch_action, stitch_input
-from helios_pipe.engine.work import JobWork, blobs_of, part_of
+from helios_pipe.engine.recipe import Common, stitch_action, stitch_inputs
+from helios_pipe.engine.work import JobWork, left_to_join, part_of
 from helios_pipe.errors import UsageError
 from helios_pipe.manifest.model import Job, JobInput, Stitch
 
@@ -43,16 +43,13 @@ class Stitches:
     def _command(self, work: JobWork, stitch: Stitch, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record]:
         """The same where it is a command, which may be given very many files: no parts are made of them."""
         job = work.nodes.job
-        pieces = blobs_of(work)
+        left, names = left_to_join(work)
         for source in stitch.sources:
-            pieces += [(part.digest, part.folder, part.name, None) for part in _parts_of(source, outputs[source])]
-        paths = [stitch_input(ordinal, name) for ordinal, (_, _, name, _) in enumerate(pieces)]
-        entries: list[Entry] = []
-        for path, (digest, folder, _, size) in zip(paths, pieces, strict=True):
-            if folder or size is None:
-                entries += self._inputs.entries_of(digest, folder, path)
-            else:
-                entries.append(Entry(path, digest, size))
+            for part in _parts_of(source, outputs[source]):
+                left.append((part.digest, part.folder, None))
+                names.append(part.name)
+        paths = stitch_inputs(names)
+        entries = self._inputs.files_of(paths, left)
         own = self._inputs.files(stitch.inputs, job, (*job.where, "stitch", "inputs"))
         entries += own.tree.entries
         self._guard(work, own)

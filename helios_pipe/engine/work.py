@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum, auto
+from typing import overload
 
 from helios_pipe.action.model import Action, Limits, Part, Step
-from helios_pipe.cache.memos import Known
+from helios_pipe.cache.memos import Known, Outcomes
 from helios_pipe.cache.results import Result
 from helios_pipe.digest import Digest
 from helios_pipe.engine.inputs import EMPTY, InputSet, JobOutput
@@ -57,13 +58,106 @@ class Task:
     def __init__(self, name: str, kind: NodeKind, work: JobWork, index: int = 0, span: Span | None = None) -> None:
         self.name, self.kind, self.work, self.index, self.span = name, kind, work, index, span
 
+    def recall(self, known: Known) -> None:
+        """It is there, as it was in the last run."""
+        self.key, self.state, self.recalled = known.key, State.CACHED, True
+        self.digest, self.folder, self.found = known.digest, known.folder, known
+
+
+Left = tuple[Digest, bool, int | None]
+"""What a node left: its content, whether that is a folder, and its size in bytes where this run has looked at it."""
+
+
+def left_by(piece: Task | Result) -> Left:
+    """What is there of a piece of a join."""
+    found = piece if isinstance(piece, Result) else piece.found
+    assert piece.digest is not None
+    return piece.digest, piece.folder, found.size if found is not None and found.digest == piece.digest else None
+
+
+class Chunks(Sequence[Task]):
+    """The chunks of a job in order, as tasks. One that is known from the last run becomes a task only when somebody asks for
+    it: of ten thousand, hardly any is."""
+
+    def __init__(self, work: JobWork) -> None:
+        self._work = work
+        self._made: list[Task | None] = [None] * len(work.nodes.spans)
+        self._recipes: Sequence[Recipe] = ()
+        self.known: Outcomes | None = None
+        """What came of all of them last time; it holds for those that nobody asked for."""
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @overload
+    def __getitem__(self, index: int) -> Task: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Task]: ...
+    def __getitem__(self, index: int | slice) -> Task | list[Task]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(len(self))[index]]
+        at = range(len(self))[index]
+        return self._made[at] or self._make(at, self._work.nodes.chunk_name(at), self._work.nodes.spans[at])
+
+    def __iter__(self) -> Iterator[Task]:
+        nodes = self._work.nodes
+        if None in self._made:
+            rows = zip(self._made, nodes.chunk_names(), nodes.spans, strict=True)
+            for at, (there, name, span) in enumerate(rows):
+                if there is None:
+                    self._make(at, name, span)
+        return (task for task in self._made if task is not None)
+
+    def _make(self, at: int, name: str, span: Span) -> Task:
+        task = self._made[at] = Task(name, "chunk", self._work, at, span)
+        if self._recipes:
+            task.recipe = self._recipes[at]
+        if self.known is not None:
+            task.recall(self.known.known(at))
+        return task
+
+    def give(self, recipes: Sequence[Recipe]) -> None:
+        """Each chunk's recipe, in order."""
+        self._recipes = recipes
+        for task in self._made:
+            if task is not None:
+                task.recipe = recipes[task.index]
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The first one's recipe, which all share that are cut from a range of frames; None before they are given."""
+        return self._recipes[0] if self._recipes else None
+
+    def recall(self, known: Outcomes, but: Collection[int]) -> list[Task]:
+        """What came of them last time holds for all but those at some places. Returns these."""
+        others = [self[at] for at in sorted(but)]
+        for task in self._made:
+            if task is not None and task.index not in but:
+                task.recall(known.known(task.index))
+        self.known = known
+        return others
+
+    def single(self) -> Sequence[Task]:
+        """Those that are tasks; the others are known, and there."""
+        return [task for task in self._made if task is not None] if self.known is not None else list(self)
+
+    def left(self) -> list[Left]:
+        """What each of them left."""
+        if (known := self.known) is None:
+            return [left_by(task) for task in self]
+        sizes = [mark[0] for mark in known.marks]
+        found: list[Left] = list(zip(known.each_digest(), map(bool, known.folders), sizes, strict=True))
+        for task in self.single():
+            found[task.index] = left_by(task)
+        return found
+
 
 class JobWork:
     """One job in one run. `pieces` are what its stitch joins, in order: its chunks, or intervals found in the cache."""
 
     def __init__(self, nodes: JobNodes) -> None:
         self.nodes = nodes
-        self.chunks: list[Task] = []
+        self.chunks = Chunks(self)
         self.final: Task | None = None
         self.shared: InputSet = EMPTY
         self.started = False
@@ -71,9 +165,10 @@ class JobWork:
         self.covered: dict[int, Result] = {}
         """Chunk index -> the cached interval that begins with its frames or holds them."""
         self.plan_pieces: Sequence[Task | Result] = ()
+        """What its stitch joins, in order."""
         self.may_cover = True
         self.saved_recipe = False
-        self.open = 0
+        self.open = len(self.chunks)
         """Chunks that are neither made nor found yet."""
 
     @property
@@ -83,7 +178,11 @@ class JobWork:
 
     def tasks(self) -> list[Task]:
         """Its nodes, chunks first."""
-        return [*self.chunks, self.final] if self.final else self.chunks
+        return [*self.chunks, self.final] if self.final else list(self.chunks)
+
+    def single(self) -> list[Task]:
+        """The same without the chunks that are known and nobody asked for."""
+        return [*self.chunks.single(), self.final] if self.final else list(self.chunks.single())
 
     def output(self) -> JobOutput | None:
         """What other jobs get of it, once it is there."""
@@ -105,38 +204,29 @@ def make_works(jobs: Sequence[JobNodes]) -> list[JobWork]:
     works = []
     for nodes in jobs:
         work = JobWork(nodes)
-        work.chunks = [
-            Task(name, "chunk", work, span.index, span)
-            for name, span in zip(nodes.chunk_names(), nodes.spans, strict=True)
-        ]
-        work.open = len(work.chunks)
         if nodes.final is not None:
             work.final = Task(nodes.final, "stitch" if nodes.has_stitch else "command", work)
         works.append(work)
     return works
 
 
-def blobs_of(work: JobWork) -> list[tuple[Digest, bool, str, int | None]]:
-    """What the pieces of a job's join left, in order: its content, whether that is a folder, its name's last component, and
-    its size in bytes where this run has looked at it."""
-    blobs: list[tuple[Digest, bool, str, int | None]] = []
-    last, name = None, ""
-    for piece in work.plan_pieces:
-        recipe, found = (work.chunks[0].recipe, piece) if isinstance(piece, Result) else (piece.recipe, piece.found)
-        digest = piece.digest
-        assert recipe is not None
-        assert digest is not None
-        if recipe is not last:
-            last, name = recipe, recipe.base.output.name.rsplit("/", 1)[-1]
-        blobs.append((digest, piece.folder, name, found.size if found is not None and found.digest == digest else None))
-    return blobs
+def left_to_join(work: JobWork) -> tuple[list[Left], list[str]]:
+    """What the pieces of a job's join left, in order, and the last components of their names."""
+    chunks, pieces = work.chunks, work.plan_pieces
+    if pieces is chunks and work.nodes.job.chunk is not None:
+        return chunks.left(), [_base_name(chunks.recipe)] * len(chunks)
+    recipes = [chunks.recipe if isinstance(piece, Result) else piece.recipe for piece in pieces]
+    return [left_by(piece) for piece in pieces], [_base_name(recipe) for recipe in recipes]
+
+
+def _base_name(recipe: Recipe | None) -> str:
+    assert recipe is not None
+    return recipe.base.output.name.rsplit("/", 1)[-1]
 
 
 def part_of(piece: Task | Result, work: JobWork) -> Part:
     """A piece of a job's join as data."""
-    recipe = work.chunks[0].recipe if isinstance(piece, Result) else piece.recipe
-    assert recipe is not None
-    name = recipe.base.output.name.rsplit("/", 1)[-1]
+    name = _base_name(work.chunks.recipe if isinstance(piece, Result) else piece.recipe)
     if isinstance(piece, Result):
         return Part(piece.node, piece.digest, name, piece.folder, piece.frames, piece.start, piece.step or 1)
     assert piece.digest is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from helios_pipe.graph.chunking import Span, spans
+from collections.abc import Sequence
+
+from helios_pipe.graph.chunking import Cells, Span
 from helios_pipe.graph.nodes import Graph, JobNodes, takes
 from helios_pipe.manifest.model import Job, Manifest
 
@@ -26,9 +28,9 @@ def _order(edges: dict[str, tuple[str, ...]]) -> list[str]:
     return order(edges)
 
 
-def _spans(job: Job) -> tuple[Span, ...]:
+def _spans(job: Job) -> Sequence[Span]:
     if job.chunk is not None and job.frames is not None:
-        return tuple(spans(job.frames, job.chunk.size))
+        return Cells(job.frames, job.chunk.size)
     found, at = [], 0
     for index, chunk in enumerate(job.chunks):
         frames = chunk.frames

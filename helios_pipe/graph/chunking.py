@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, overload
 
 from helios_pipe.manifest.model import Frames
 
@@ -19,21 +20,42 @@ class Span(NamedTuple):
     step: int
 
 
-def spans(frames: Frames, size: int) -> list[Span]:
+class Cells(Sequence[Span]):
     """The chunks of `frames`, `size` rendered frames each. Cells of `size * step` frame numbers are counted from frame 0, so
-    that a longer or shifted range keeps its inner chunks; only the first and the last may be shorter."""
-    step, cell = frames.step, size * frames.step
-    lows: list[int] = []
-    for number in range(frames.start // cell, frames.end // cell + 1):
-        low = max(frames.start, number * cell)
-        low += -(low - frames.start) % step  # the first that is rendered, there or after it
-        if low <= min(frames.end, number * cell + cell - 1):
-            lows.append(low)
-    ends = [low - step for low in lows[1:]] + [frames.end]
-    return [
-        Span(index, low, end, (end - low) // step + 1, step)
-        for index, (low, end) in enumerate(zip(lows, ends, strict=True))
-    ]
+    that a longer or shifted range keeps its inner chunks; only the first and the last may be shorter. Each is worked out
+    when it is asked for: ten thousand of them are hardly ever all needed."""
+
+    def __init__(self, frames: Frames, size: int) -> None:
+        self._frames, self._cell = frames, size * frames.step
+        first, last = frames.start // self._cell, frames.end // self._cell
+        edge = (first + 1) * self._cell
+        self._second = edge + (frames.start - edge) % frames.step  # the first that is rendered, there or after it
+        self._count = last - first + 1
+        if self._count > 1 and self._low(self._count - 1) > frames.end:
+            self._count -= 1
+
+    def _low(self, index: int) -> int:
+        return self._second + (index - 1) * self._cell if index else self._frames.start
+
+    def _span(self, index: int) -> Span:
+        step, low = self._frames.step, self._low(index)
+        end = self._frames.end if index == self._count - 1 else self._low(index + 1) - step
+        return Span(index, low, end, (end - low) // step + 1, step)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Span: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Span]: ...
+    def __getitem__(self, index: int | slice) -> Span | list[Span]:
+        if isinstance(index, slice):
+            return [self._span(at) for at in range(self._count)[index]]
+        return self._span(range(self._count)[index])
+
+    def __iter__(self) -> Iterator[Span]:
+        return map(self._span, range(self._count))
 
 
 def digits(count: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from helios_pipe.graph.chunking import Span, digits
@@ -36,7 +36,7 @@ class JobNodes(NamedTuple):
     jobs whose outputs it takes, in the order of the manifest."""
 
     job: Job
-    spans: tuple[Span, ...]
+    spans: Sequence[Span]
     needs: tuple[str, ...]
 
     @property

@@ -134,7 +134,7 @@ class Session:
         """Keys and hits."""
         common = Common.of(self.manifest, self.tools.marks(self.manifest.tools))
         asked, made = forced_by(self.request.force, self.request.force_nodes), self.request.made
-        forced = (lambda name: name not in made and asked(name)) if made else asked
+        forced = (lambda name: name not in made and asked(name)) if made and asked is not None else asked
         return Resolver(
             common, self.inputs, self.results, forced, STITCH_VERSION, self._encoder, self.recall, self._elsewhere()
         )
@@ -191,7 +191,7 @@ class Session:
         names = [node.name for node in self.graph.nodes()]
         for glob in self.request.force_nodes:
             fits = forced_by(False, (glob,))
-            if not any(map(fits, names)):
+            if fits is None or not any(map(fits, names)):
                 raise UsageError(f"--force-node {glob!r} fits no node{_nearest(glob, names[:1000])}")
 
     def task(self, name: str) -> Task:

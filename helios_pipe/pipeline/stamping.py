@@ -30,7 +30,7 @@ def write_stamp(
     if not session.inputs.provable or not session.tools.provable:
         return
     present: list[stamp.Signature | None] = [manifest, *session.inputs.folders.values(), *session.tools.files]
-    present += [(s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode) for s in session.sources.seen()]
+    present += session.sources.signatures()
     for output in summary.outputs:  # as they were when they were put there: what became of them since is to be seen
         path = str(session.root / output.path)
         placed = session.memory.placed_as(path.rstrip("/"))

@@ -10,7 +10,7 @@ from helios_pipe.worker.bring import Locate
 from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.shelf import Shelf
 from helios_pipe.worker.spares import Spares
-from helios_pipe.worker.standing import Standing
+from helios_pipe.worker.standing import Fit, Standing
 from helios_pipe.worker.workspace import Workspace
 
 
@@ -24,11 +24,12 @@ class StandingWorkspace(Workspace):
         self._deserted = deserted
         self._used = {path.rpartition("/")[0] for path in (action.output.name, *(path for path, _ in action.files))}
 
-    def bring(self, action: Action, folders: tuple[str, ...], locate: Locate, link_size: int) -> str:
-        """Have the action's own inputs and these folders there, and return where its other files belong. Raises as
-        `worker.bring.bring`."""
+    def bring(self, action: Action, fit: Fit, locate: Locate, link_size: int) -> str:
+        """Have the action's own inputs there and the folders that `fit` finds, and return where its other files belong. Raises
+        as `fit` and `worker.bring.bring`."""
         self._standing.take(self._place)
-        self._standing.prepare(action.extra.entries, folders, locate, link_size)
+        others = (action.output.name, *(path for path, _ in action.files))
+        self._standing.prepare(action.extra.entries, others, fit, locate, link_size)
         os.mkdir(self.home, 0o700)
         return self._inner
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -120,8 +121,8 @@ class Workspaces:
         return f"{self._standing}/{action.node}", self._deserted
 
     def _fill_standing(self, workspace: StandingWorkspace, action: Action) -> None:
-        folders = _fit(self._bare, action, action.extra.entries)
-        root = workspace.bring(action, folders, self._locate, self._link_size)
+        fit = partial(_fit, self._bare, action, action.extra.entries)
+        root = workspace.bring(action, fit, self._locate, self._link_size)
         _write_texts(workspace, root, action)
 
     def _fill_for_project(self, workspace: Workspace, shelf: Shelf, action: Action) -> None:

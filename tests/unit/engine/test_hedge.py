@@ -19,9 +19,7 @@ class Slots:
 
 
 def work(hedge: bool | None) -> JobWork:
-    nodes: Any = type("Nodes", (), {"job": Job("film", (), hedge=hedge)})
-    stands_in: JobNodes = nodes
-    return JobWork(stands_in)
+    return JobWork(JobNodes(Job("film", (), hedge=hedge), (), ()))
 
 
 def task(job: JobWork, index: int) -> Task:
