@@ -8,16 +8,25 @@ believes it looks at the blobs all the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
-from helios_pipe.cache.database import Database
+from helios_pipe.cache.blobs import Blobs
+from helios_pipe.cache.database import FILE_NAME, Database
 from helios_pipe.cache.generation import generation_file
 from helios_pipe.cache.sources import Origins
-from helios_pipe.cache.stamp import seal, signature, unseal
+from helios_pipe.cache.stamp import checksum_of, seal, signature, unseal
 from helios_pipe.digest import Digest, all_digests, nth_digest
 
 FORMAT = 2
+
+
+Mark = tuple[int, int, int]
+"""How a blob's file looks: size in bytes, mtime in ns, inode."""
 
 
 class Known(NamedTuple):
@@ -37,7 +46,7 @@ class Outcomes(NamedTuple):
     keys: str
     digests: str
     folders: bytes
-    marks: list[tuple[int, int, int]]
+    marks: list[Mark]
 
     @classmethod
     def of(cls, known: Sequence[Known]) -> Outcomes:
@@ -56,6 +65,13 @@ class Outcomes(NamedTuple):
         """The key of the chunk at that place."""
         return nth_digest(self.keys, at)
 
+    def moved(self, marks_of: Callable[[Sequence[str]], Sequence[Mark | None]]) -> set[int]:
+        """The places of those whose blobs do not have the marks that they had."""
+        now = marks_of(self.each_digest())
+        if now == self.marks:
+            return set()
+        return {at for at, (mark, then) in enumerate(zip(now, self.marks, strict=True)) if mark != then}
+
     def each_digest(self) -> list[Digest]:
         """The digests of all of them."""
         return all_digests(self.digests)
@@ -66,6 +82,7 @@ class Memo(NamedTuple):
 
     origins: Origins
     outcomes: Outcomes
+    checksum: bytes = b""
 
 
 class Memos:
@@ -80,11 +97,7 @@ class Memos:
         """The memo that was kept for the manifest's job `name` with this mark, if nothing was taken away since."""
         query = "SELECT data FROM memos WHERE job=? AND name=? AND mark=? AND generation=?"
         row = self._database.connection.execute(query, (self._job, name, mark, self._generation)).fetchone()
-        found = unseal(row[0]) if row else None
-        if not isinstance(found, tuple) or found[0] != FORMAT:
-            return None
-        _, origins, outcomes = found
-        return Memo(Origins(*origins), Outcomes(*outcomes))
+        return _opened(row[0]) if row else None
 
     def keep(self, name: str, mark: str, memo: Memo) -> None:
         """Keep it in the place of the one before. It holds as long as nothing is taken away that was there when this run
@@ -102,3 +115,21 @@ class Memos:
             query = f"SELECT {','.join(Known._fields)} FROM results WHERE key IN ({','.join('?' * len(part))})"  # noqa: S608
             found.update((row[0], Known(*row)) for row in self._database.connection.execute(query, part))
         return found
+
+
+def look(folder: str, job: str, name: str) -> tuple[bytes, list[int]] | None:
+    """The checksum of the memo that is kept for a job in the cache `folder`, and the places of the chunks whose blobs are not as
+    it says. None where there is none. Opens the database for itself. Raises OSError, sqlite3.Error."""
+    file = Path(os.path.abspath(folder)) / FILE_NAME
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as connection:
+        row = connection.execute("SELECT data FROM memos WHERE job=? AND name=?", (job, name)).fetchone()
+    memo = _opened(row[0]) if row else None
+    return None if memo is None else (memo.checksum, sorted(memo.outcomes.moved(Blobs(file.parent).marks)))
+
+
+def _opened(data: bytes) -> Memo | None:
+    found = unseal(data)
+    if not isinstance(found, tuple) or found[0] != FORMAT:
+        return None
+    _, origins, outcomes = found
+    return Memo(Origins(*origins), Outcomes(*outcomes), checksum_of(data))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from helios_pipe.cache.backlog import Writes
@@ -132,14 +132,12 @@ class Results:
             return False
         return not row.folder or self._blobs.members_present(row.digest)
 
-    def not_there(self, known: Outcomes) -> set[int]:
-        """The places of those that are no hit by their blobs' marks. They may still be one by their bytes."""
-        digests = known.each_digest()
-        marks, members = self._blobs.marks(digests), self._blobs.members_present
-        off: set[int] = set()
-        if marks != known.marks:
-            off = {at for at, (mark, then) in enumerate(zip(marks, known.marks, strict=True)) if mark != then}
+    def not_there(self, known: Outcomes, moved: Collection[int] | None = None) -> set[int]:
+        """The places of those that are no hit by their blobs' marks. They may still be one by their bytes. `moved` are those
+        whose blobs have another mark, where that was looked at just now."""
+        off = set(moved) if moved is not None else known.moved(self._blobs.marks)
         if any(known.folders):
+            digests, members = known.each_digest(), self._blobs.members_present
             off |= {
                 at for at, folder in enumerate(known.folders) if folder and at not in off and not members(digests[at])
             }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from itertools import chain
 from stat import S_ISREG
 from typing import NamedTuple
 
+from helios_pipe.ahead import Ahead
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.digest import Digest, digest_file, nth_digest
@@ -19,8 +20,6 @@ RACY_NS = 20_000_000
 COARSE_RACY_NS = 2_000_000_000
 """The same for file systems that keep whole seconds."""
 _INLINE_SIZE = 256 << 10
-_JUST_NOW_S = 1.0
-"""How long a look that was taken when the process began stands for one of this run's own."""
 
 
 class Source(NamedTuple):
@@ -87,10 +86,9 @@ class Origins(NamedTuple):
 class Sources:
     """Digests of source files for one run: each file is looked at once. Remembers them across runs in the database."""
 
-    def __init__(self, database: Database, root: str, unchanged: Sequence[Signature] = ()) -> None:
-        """`unchanged` were looked at just now, and are as they say."""
-        self._looked = frozenset(unchanged)
-        self._until = time.monotonic() + _JUST_NOW_S
+    def __init__(self, database: Database, root: str, ahead: Ahead | None = None) -> None:
+        """`ahead` may have looked at them just now."""
+        self._ahead = ahead or Ahead()
         self._familiar: list[Origins] = []
         self._places: dict[str, tuple[Origins, int]] = {}
         """Where files stand that are as they were told to be: filled when one is asked for."""
@@ -112,7 +110,7 @@ class Sources:
     def recognise(self, told: Origins) -> list[int]:
         """Look at files that are told of as they were found, provably, at another time. Returns the places of those that do not
         look so; the others are known from now on."""
-        looked = self._looked if time.monotonic() < self._until else frozenset()
+        looked = frozenset(self._ahead.unchanged) if self._ahead.recent else frozenset()
         then = told.signatures
         moved = [at for at, seen in enumerate(then) if seen not in looked and signature(seen[0]) != seen]
         self._familiar.append(told.without(moved) if moved else told)

@@ -11,7 +11,7 @@ import os
 import zlib
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 FORMAT = 2
 _LOOK = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
@@ -32,9 +32,16 @@ def signature(path: str) -> Signature | None:
     return path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
-def find(folders: Iterable[str], request: Request, product: str) -> tuple[object | None, list[Signature]]:
-    """The note that `write` kept with this request, where everything it named is as it was; else None, and what of it is as it
-    was nevertheless."""
+class Found(NamedTuple):
+    """What was kept with a request: whether everything it named is as it was, what of it is, and the note."""
+
+    whole: bool
+    unchanged: Sequence[Signature] = ()
+    note: Any = None
+
+
+def find(folders: Iterable[str], request: Request, product: str) -> Found:
+    """What `write` kept with this request, held against how things look now."""
     name = _name(request)
     for folder in folders:
         try:
@@ -46,8 +53,8 @@ def find(folders: Iterable[str], request: Request, product: str) -> tuple[object
             _, _, present, absent, note = found
             unchanged = _unchanged(present)
             whole = len(unchanged) == len(present) and not any(map(os.path.lexists, absent))
-            return note if whole else None, unchanged
-    return None, []
+            return Found(whole, unchanged, note)
+    return Found(whole=False)
 
 
 def write(
@@ -91,9 +98,14 @@ def seal(value: Any) -> bytes:
 
 def unseal(data: bytes) -> object:
     """What was sealed. None where a bit of it is not: the loader trusts what it is given."""
-    if len(data) <= 4 or zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
+    if len(data) <= 4 or zlib.crc32(data[4:]) != int.from_bytes(checksum_of(data), "big"):
         return None
     return marshal.loads(data[4:])  # noqa: S302 - our own file; no other format loads as fast
+
+
+def checksum_of(data: bytes) -> bytes:
+    """The checksum that sealed values begin with."""
+    return data[:4]
 
 
 def _name(request: Request) -> str:

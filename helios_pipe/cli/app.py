@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
-from helios_pipe.cache.stamp import Signature
+from helios_pipe.ahead import Ahead
 from helios_pipe.cli.ending import exit_code_of
 from helios_pipe.version import __version__
 
@@ -70,14 +69,14 @@ def app() -> None:
     """Make for frames: render only the chunks that changed, anywhere, and join them without a seam."""
 
 
-def call(argv: list[str], unchanged: Sequence[Signature] | None = None) -> int:
-    """Run one command; returns the exit code. `unchanged` were looked at just now, for `run`."""
-    return exit_code_of(lambda: _call(argv, unchanged))
+def call(argv: list[str], ahead: Ahead | None = None) -> int:
+    """Run one command; returns the exit code. `ahead` is what was found out already, for `run`."""
+    return exit_code_of(lambda: _call(argv, ahead))
 
 
-def _call(argv: list[str], unchanged: Sequence[Signature] | None) -> object:
+def _call(argv: list[str], ahead: Ahead | None) -> object:
     try:
-        return app.main(argv, prog_name="helios-pipe", standalone_mode=False, obj=unchanged)
+        return app.main(argv, prog_name="helios-pipe", standalone_mode=False, obj=ahead)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:

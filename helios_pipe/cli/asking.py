@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from helios_pipe.cache.stamp import Signature
+from helios_pipe.ahead import Ahead
 from helios_pipe.pipeline.request import Request
 
 
@@ -20,7 +19,7 @@ def make_request(manifest: Path, **options: Any) -> Request:
 def run_as_asked(
     manifest: Path,
     *,
-    unchanged: Sequence[Signature] = (),
+    ahead: Ahead | None = None,
     as_json: bool = False,
     dry_run: bool = False,
     no_wait: bool = False,
@@ -29,7 +28,7 @@ def run_as_asked(
     verbose: bool = False,
     **options: Any,
 ) -> int:
-    """`run`; returns the exit code. `unchanged` were looked at just now, and are as they say."""
+    """`run`; returns the exit code. `ahead` is what was found out already."""
     if dry_run:
         from helios_pipe.cli.plan import show_plan
 
@@ -44,5 +43,5 @@ def run_as_asked(
     from helios_pipe.cli.running import tell_machines, tell_people
 
     if as_json:
-        return tell_machines(request, unchanged=unchanged)
-    return tell_people(request, quiet=quiet, verbose=verbose, unchanged=unchanged)
+        return tell_machines(request, ahead=ahead)
+    return tell_people(request, quiet=quiet, verbose=verbose, ahead=ahead)

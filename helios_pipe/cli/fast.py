@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from helios_pipe.cache import stamp
 from helios_pipe.settings import CACHE_DIR_VARIABLE, DEFAULT_CACHE_DIR, environment
 from helios_pipe.version import __version__
+
+if TYPE_CHECKING:
+    from helios_pipe.ahead import Ahead
 
 _MATTER = ("PATH", "PYTHONPATH", CACHE_DIR_VARIABLE)
 
@@ -18,16 +22,17 @@ def request_of(argv: list[str]) -> stamp.Request:
     return tuple(argv), os.getcwd(), tuple((name, variables[name]) for name in _MATTER if name in variables)
 
 
-def answer(argv: list[str]) -> tuple[int | None, list[stamp.Signature]]:
-    """Print that all is up to date and return the exit code; None where that is not certain, and what was found as it was
-    when the same was asked last: it need not be looked at again at once."""
+def answer(argv: list[str]) -> tuple[int | None, Ahead | None]:
+    """Print that all is up to date and return the exit code; None where that is not certain, and what was found out about what is
+    as it was when the same was asked last."""
     try:
         request = request_of(argv)
     except OSError:  # the folder we are in is gone
-        return None, []
-    note, unchanged = stamp.find(_cache_folders(argv), request, __version__)
-    if not isinstance(note, dict):
-        return None, unchanged
+        return None, None
+    found = stamp.find(_cache_folders(argv), request, __version__)
+    note = found.note
+    if not found.whole:
+        return None, _look_ahead(found)
     if note["style"] == "json":
         import json
         from datetime import UTC, datetime
@@ -36,7 +41,19 @@ def answer(argv: list[str]) -> tuple[int | None, list[stamp.Signature]]:
         print(json.dumps({"event": "summary", "time": now, **note["summary"]}, ensure_ascii=False))  # noqa: T201
     elif note["style"] == "text":
         sys.stdout.write(note["text"])
-    return 0, unchanged
+    return 0, None
+
+
+def _look_ahead(found: stamp.Found) -> Ahead | None:
+    """Have looked at, from now on, what the run will have to look at."""
+    from helios_pipe.ahead import Ahead
+
+    ahead = Ahead(found.unchanged)
+    if found.note is not None and (thought := found.note.get("ahead")) is not None:
+        from helios_pipe.pipeline.forethought import questions
+
+        ahead.ask(questions(thought))
+    return ahead
 
 
 def _cache_folders(argv: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from helios_pipe.cache.stamp import Signature
+    from helios_pipe.ahead import Ahead
 
 _YOUNG = 200_000
 """How many objects come before the garbage collector looks at them: a plan is made of a great many, and all stay. Looking
@@ -27,16 +27,16 @@ def main() -> int:
 
         print(f"helios-pipe {__version__}")  # noqa: T201
         return 0
-    unchanged = None
+    ahead = None
     if argv[:1] == ["run"]:
         from helios_pipe.cli.fast import answer
 
-        code, unchanged = answer(argv)
+        code, ahead = answer(argv)
         if code is not None:
             return code
     gc.set_threshold(_YOUNG, 20, 100)
     if argv[:1] == ["run"]:
-        code = _run(argv, unchanged or [])
+        code = _run(argv, ahead)
         _leave(code)
         return code
     from helios_pipe.cli.app import call
@@ -44,7 +44,7 @@ def main() -> int:
     return call(argv)
 
 
-def _run(argv: list[str], unchanged: list[Signature]) -> int:
+def _run(argv: list[str], ahead: Ahead | None) -> int:
     """`run`, by the quicker of two readers of its words."""
     from helios_pipe.cli.usual import usual_options
 
@@ -52,11 +52,11 @@ def _run(argv: list[str], unchanged: list[Signature]) -> int:
     if options is None:
         from helios_pipe.cli.app import call
 
-        return call(argv, unchanged)
+        return call(argv, ahead)
     from helios_pipe.cli.asking import run_as_asked
     from helios_pipe.cli.ending import exit_code_of
 
-    return exit_code_of(partial(run_as_asked, unchanged=unchanged, **options))
+    return exit_code_of(partial(run_as_asked, ahead=ahead, **options))
 
 
 def _leave(code: int) -> None:

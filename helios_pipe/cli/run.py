@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from helios_pipe.cache.stamp import Signature
+from helios_pipe.ahead import Ahead
 from helios_pipe.cli.asking import run_as_asked
 from helios_pipe.cli.options import choice_options, cost_option, deadline_option
 
@@ -26,6 +25,6 @@ from helios_pipe.cli.options import choice_options, cost_option, deadline_option
 @click.option("-q", "--quiet", is_flag=True, help="Only say what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is found, and why the rest must be made.")
 @click.pass_obj
-def command(unchanged: Sequence[Signature] | None, /, manifest: Path, **options: Any) -> int:
+def command(ahead: Ahead | None, /, manifest: Path, **options: Any) -> int:
     """Make everything of MANIFEST that is out of date, or only JOBs and what they need."""
-    return run_as_asked(manifest, unchanged=unchanged or (), **options)
+    return run_as_asked(manifest, ahead=ahead, **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from helios_pipe.cli.ending import say
@@ -14,7 +14,7 @@ from helios_pipe.errors import HeliosPipeError
 from helios_pipe.report import texts
 
 if TYPE_CHECKING:
-    from helios_pipe.cache.stamp import Signature
+    from helios_pipe.ahead import Ahead
     from helios_pipe.engine.options import Summary
     from helios_pipe.events import Event, Listener
     from helios_pipe.pipeline.request import Request
@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 _DETACHED = "detached"
 
 
-def tell_machines(
-    request: Request, on_event: Callable[[Event], None] | None = None, unchanged: Sequence[Signature] = ()
-) -> int:
-    """Run it, telling JSON lines on stdout (and `on_event`, before that). Returns the exit code. `unchanged` were looked at
-    just now, and are as they say."""
+def tell_machines(request: Request, on_event: Callable[[Event], None] | None = None, ahead: Ahead | None = None) -> int:
+    """Run it, telling JSON lines on stdout (and `on_event`, before that). Returns the exit code. `ahead` is what was
+    found out already."""
     from helios_pipe.report.jsonl import JsonLines
 
     lines = JsonLines(sys.stdout)
@@ -43,7 +41,7 @@ def tell_machines(
         tell({"event": "waiting", "reason": text})
 
     try:
-        summary, fields = _run(request, tell, "json" if on_event is None else _DETACHED, on_wait, unchanged)
+        summary, fields = _run(request, tell, "json" if on_event is None else _DETACHED, on_wait, ahead)
     except HeliosPipeError as error:
         say(f"error: {error}", err=True)
         tell({"event": "error", "message": error.message, "hint": error.hint, "exit_code": error.exit_code})
@@ -76,14 +74,12 @@ def tell_wrong_call(message: str, exit_code: int) -> None:
     tell({"event": "summary", **_nothing(message)})
 
 
-def tell_people(
-    request: Request, *, quiet: bool = False, verbose: bool = False, unchanged: Sequence[Signature] = ()
-) -> int:
-    """Run it, telling what happens on stderr and what came of it on stdout. Returns the exit code. `unchanged` were looked at
-    just now, and are as they say."""
+def tell_people(request: Request, *, quiet: bool = False, verbose: bool = False, ahead: Ahead | None = None) -> int:
+    """Run it, telling what happens on stderr and what came of it on stdout. Returns the exit code. `ahead` is what was
+    found out already."""
     listener = _listener(quiet=quiet, verbose=verbose)
     try:
-        summary, fields = _run(request, listener, "quiet" if quiet else "text", _say_waiting, unchanged)
+        summary, fields = _run(request, listener, "quiet" if quiet else "text", _say_waiting, ahead)
     finally:
         if listener is not None:
             listener.close()
@@ -113,8 +109,9 @@ def _run(
     listener: Listener | None,
     style: str,
     on_wait: Callable[[str], None],
-    unchanged: Sequence[Signature],
+    ahead: Ahead | None,
 ) -> tuple[Summary, dict[str, object]]:
+    from helios_pipe.pipeline.forethought import forethought
     from helios_pipe.pipeline.run import Hooks, run
     from helios_pipe.pipeline.session import Session, open_manifest
     from helios_pipe.pipeline.stamping import write_stamp
@@ -123,7 +120,7 @@ def _run(
     opened = open_manifest(request)
     for warning in opened.manifest.warnings if style != "quiet" else ():
         say(f"warning: {warning}", err=True)
-    session = Session(request, opened, unchanged)
+    session = Session(request, opened, ahead)
     try:
         summary = run(session, listener, on_wait, Hooks(ours=True))
         fields = _fields(session.job_id, summary)
@@ -131,6 +128,7 @@ def _run(
         text = "\n".join([texts.headline(nothing), *texts.outputs(nothing)]) + "\n"
         note: dict[str, object] = {"style": style, "summary": nothing, "text": text}
         if style != _DETACHED:  # the next one has an id to say, not a summary
+            note["ahead"] = forethought(session)
             write_stamp(session, summary, request_of(sys.argv[1:]), note, began_ns)
     finally:
         session.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from helios_pipe.action.key import KEY_VERSION, record
+from helios_pipe.ahead import Ahead, blobs_of
 from helios_pipe.cache.memos import Known, Memo, Memos, Outcomes
 from helios_pipe.cache.results import Result, Results
 from helios_pipe.cache.sources import Origins
@@ -28,11 +29,12 @@ _NEWS = 32
 class Recall:
     """The memos of one run. Where one cannot be used, for whatever reason, chunks are looked up one by one."""
 
-    def __init__(self, memos: Memos, inputs: Inputs, results: Results, version: str) -> None:
+    def __init__(self, memos: Memos, inputs: Inputs, results: Results, version: str, ahead: Ahead) -> None:
         self._memos = memos
         self._inputs = inputs
         self._results = results
         self._version = version
+        self._ahead = ahead
         self._no_news: set[str] = set()
 
     def take(self, work: JobWork, unwanted: Collection[int]) -> Sequence[Task]:
@@ -42,7 +44,9 @@ class Recall:
         off = None if memo is None else self._changed(memo)
         if memo is None or off is None:
             return work.chunks
-        off |= self._results.not_there(memo.outcomes)
+        seen = self._ahead.answer(blobs_of(work.name))
+        moved = seen[1] if isinstance(seen, tuple) and seen[0] == memo.checksum else None
+        off |= self._results.not_there(memo.outcomes, moved)
         off.update(unwanted)
         if len(off) * _NEWS <= len(work.chunks):
             self._no_news.add(work.name)

@@ -147,7 +147,7 @@ class Pools:
         session = self._session
         workspaces = Workspaces(
             self._work / name, session.inputs.locate, project=session.root, deserted=self._deserted,
-            standing=standing_folder(session.cache, session.job_id),
+            standing=standing_folder(session.cache, session.job_id), ahead=session.ahead,
         )  # fmt: skip
         return LocalRunner(
             workspaces, adapter, session.blobs, session.inputs.locate, settings.environment(), session.path,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from helios_pipe import settings
+from helios_pipe.ahead import Ahead
 from helios_pipe.cache.backlog import open_database
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.memory import Memory
@@ -104,8 +105,9 @@ def _nearest(name: str, known: list[str]) -> str:
 class Session:
     """A manifest opened with its cache. For one thread; close it when done."""
 
-    def __init__(self, request: Request, opened: Opened, unchanged: Sequence[Signature] = ()) -> None:
-        """`unchanged` were looked at just now, and are as they say."""
+    def __init__(self, request: Request, opened: Opened, ahead: Ahead | None = None) -> None:
+        """`ahead` is what was found out before this was loaded."""
+        self.ahead = ahead or Ahead()
         self.request = request
         self.manifest, self.graph, self.job_id = opened.manifest, opened.graph, opened.job_id
         self.root = opened.manifest.root
@@ -116,7 +118,7 @@ class Session:
         self.blobs = Blobs(self.cache, durable=request.durable)
         self.results = Results(self.database, self.blobs)
         self.memory = Memory(self.database)
-        self.sources = Sources(self.database, str(self.root), unchanged)
+        self.sources = Sources(self.database, str(self.root), self.ahead)
         self.inputs = Inputs(self.manifest, self.sources, self.blobs)
         self.path = tool_path(settings.environment().get("PATH", os.defpath), self.cache / "bin")
         self.fetches = False
@@ -142,7 +144,7 @@ class Session:
     @cached_property
     def recall(self) -> Recall:
         """What is known from the last run of this job."""
-        return Recall(Memos(self.database, self.job_id), self.inputs, self.results, __version__)
+        return Recall(Memos(self.database, self.job_id), self.inputs, self.results, __version__, self.ahead)
 
     @cached_property
     def shared(self) -> SharedCache | None:

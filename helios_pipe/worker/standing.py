@@ -22,6 +22,7 @@ from itertools import chain
 from operator import attrgetter
 
 from helios_pipe.action.model import Entry
+from helios_pipe.ahead import Ahead, standing_at
 from helios_pipe.digest import all_digests, digest_file
 from helios_pipe.worker.bring import Locate, bring
 from helios_pipe.worker.removal import remove_tree
@@ -68,15 +69,19 @@ class Standing:
         self._others: tuple[str, ...] = ()
         self._noted_ns = 0
 
-    def take(self, place: str) -> None:
+    def take(self, place: str, ahead: Ahead) -> None:
         """Move what stands at `place` to the attempt. Nothing stands there, or something else than was left, or it cannot be
-        had: begin with an empty folder. Raises OSError."""
+        had: begin with an empty folder. It is looked at, if `ahead` did not do so just now. Raises OSError."""
         os.makedirs(os.path.dirname(self.root), exist_ok=True)
+        seen = ahead.answer(standing_at(place))  # before it is somewhere else
         try:
             os.rename(place, self.root)
-            self._contents, self._files, self._folders, self._others = _read_index(f"{place}.index")
+            index, checksum = _read_index(f"{place}.index")
+            self._contents, self._files, self._folders, self._others = index
             os.unlink(f"{place}.index")  # it says nothing any more
-            if os.listdir(self.root) == ["w"] and self._untouched():
+            if seen is None:
+                seen = checksum, _untouched(index, self._inner)
+            if os.listdir(self.root) == ["w"] and seen == (checksum, True):
                 return
         except OSError:
             pass
@@ -167,13 +172,20 @@ class Standing:
                 found.setdefault(folder, set()).add(name)
         return found
 
-    def _untouched(self) -> bool:
-        folders = _looks(self._inner, self._folders) == list(self._folders.values())
-        return folders and _looks(self._inner, self._files) == list(self._files.values())
+
+def look(place: str) -> tuple[bytes, bool]:
+    """The checksum of the index of what stands at `place`, and whether it looks untouched. Raises OSError."""
+    index, checksum = _read_index(f"{place}.index")
+    return checksum, _untouched(index, f"{place}/w")
 
 
-def _read_index(path: str) -> _Index:
-    """What was written there. Raises OSError where it is not that."""
+def _untouched(index: _Index, inner: str) -> bool:
+    _, files, folders, _ = index
+    return _looks(inner, folders) == list(folders.values()) and _looks(inner, files) == list(files.values())
+
+
+def _read_index(path: str) -> tuple[_Index, bytes]:
+    """What was written there, and its checksum. Raises OSError where it is not that."""
     with open(path, "rb") as file:
         data = file.read()
     if len(data) <= 4 or zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
@@ -183,7 +195,7 @@ def _read_index(path: str) -> _Index:
         raise OSError("of another version")
     paths, digests, executable, looks, folders, others = columns
     contents = zip(all_digests(digests), map(bool, executable), strict=True)
-    return dict(zip(paths, contents, strict=True)), dict(zip(paths, looks, strict=True)), folders, others
+    return (dict(zip(paths, contents, strict=True)), dict(zip(paths, looks, strict=True)), folders, others), data[:4]
 
 
 def _write_index(path: str, index: _Index) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from helios_pipe.action.model import Action
+from helios_pipe.ahead import Ahead
 from helios_pipe.worker.bring import Locate
 from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.shelf import Shelf
@@ -17,17 +18,20 @@ from helios_pipe.worker.workspace import Workspace
 class StandingWorkspace(Workspace):
     """One attempt at a node whose own inputs stand at `place` between its attempts."""
 
-    def __init__(self, root: str, action: Action, shelf: Shelf, place: str, deserted: Callable[[], bool]) -> None:
+    def __init__(
+        self, root: str, action: Action, shelf: Shelf, place: str, deserted: Callable[[], bool], ahead: Ahead
+    ) -> None:
         super().__init__(root, action, shelf, Spares(None))
         self._standing = Standing(root)
         self._place = place
         self._deserted = deserted
+        self._ahead = ahead
         self._used = {path.rpartition("/")[0] for path in (action.output.name, *(path for path, _ in action.files))}
 
     def bring(self, action: Action, fit: Fit, locate: Locate, link_size: int) -> str:
         """Have the action's own inputs there and the folders that `fit` finds, and return where its other files belong. Raises
         as `fit` and `worker.bring.bring`."""
-        self._standing.take(self._place)
+        self._standing.take(self._place, self._ahead)
         others = (action.output.name, *(path for path, _ in action.files))
         self._standing.prepare(action.extra.entries, others, fit, locate, link_size)
         os.mkdir(self.home, 0o700)

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from helios_pipe.action.model import Action, Entry, Tree
+from helios_pipe.ahead import Ahead
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StaleInputError, StoreError, UsageError
 from helios_pipe.transfer import write_failed
@@ -35,7 +36,8 @@ LINK_SIZE = 64 << 20
 class Workspaces:
     """The workspaces of one run, in a folder that is this run's alone. Thread-safe. `locate` tells where bytes are; `project`
     is where commands run that cannot be moved. With `deserted`, which tells whether nothing is left of any command that has
-    ended, folders that were left as they were serve more than one attempt, and very many inputs stay in `standing`."""
+    ended, folders that were left as they were serve more than one attempt, and very many inputs stay in `standing`,
+    which may have been looked at `ahead`."""
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Workspaces:
         link_size: int = LINK_SIZE,
         deserted: Callable[[], bool] | None = None,
         standing: Path | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self.project = project
         self.folder = Path(os.path.abspath(folder))
@@ -57,6 +60,7 @@ class Workspaces:
         self._spares = Spares(deserted)
         self._deserted = deserted
         self._standing = standing
+        self._ahead = ahead or Ahead()
         self._bare = Stage(Tree())
         self._lock = Lock()
         self._shelves: dict[Digest, Shelf] = {}
@@ -69,7 +73,7 @@ class Workspaces:
         root = f"{self._folder}/{next(self._serial)}"
         workspace: Workspace
         if (stands := self._stands(action)) is not None:
-            workspace = StandingWorkspace(root, action, shelf, *stands)
+            workspace = StandingWorkspace(root, action, shelf, *stands, self._ahead)
         else:
             workspace = Workspace(root, action, shelf, self._spares, self.project if in_project else None)
         try:

@@ -1,0 +1,132 @@
+"""What is found out before anything heavy is loaded, and by a second process while it is. Knows nothing of what is asked.
+
+A run of ten thousand chunks looks at thirty thousand files, which the interpreter does one by one; meanwhile another core has
+nothing to do. So a second process, forked while this one is small, looks at them and tells what it found.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+JUST_NOW_S = 1.0
+"""How long a look stands for one that is taken when its answer is needed."""
+_LENGTH = 4
+
+Look = tuple[str, int, int, int, int]
+"""A path, and how it looked."""
+
+
+def blobs_of(job: str) -> str:
+    """The question which of a job's known chunks have other blobs than they had."""
+    return f"blobs of {job}"
+
+
+def standing_at(place: str) -> str:
+    """The question whether inputs that stand somewhere look untouched."""
+    return f"standing at {os.path.abspath(place)}"
+
+
+class Ahead:
+    """What was found. `unchanged` are files that look as they are said to. For one run; any thread may ask."""
+
+    def __init__(self, unchanged: Sequence[Look] = ()) -> None:
+        from threading import Lock
+
+        self.unchanged = unchanged
+        self._until = time.monotonic() + JUST_NOW_S
+        self._lock = Lock()
+        self._process = self._pipe = -1
+        self._asked: set[str] = set()
+        self._answers: dict[str, object] = {}
+
+    @property
+    def recent(self) -> bool:
+        """Whether what was found still stands for a look of now."""
+        return time.monotonic() < self._until
+
+    def ask(self, questions: Mapping[str, Callable[[], object]]) -> None:
+        """Have these answered, in order, with plain values. For a process that has one thread. Where a second process would
+        help nothing, or cannot be had, nobody answers."""
+        if not questions or not hasattr(os, "fork") or _cores() < 2:
+            return
+        reads, writes = os.pipe()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(reads)
+            os.close(writes)
+            return
+        if pid == 0:
+            os.close(reads)
+            _answer(questions, writes)
+        os.close(writes)
+        self._process = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+        self._pipe, self._asked = reads, set(questions)
+
+    def answer(self, name: str) -> object | None:
+        """What was found, waiting for it where it must be. None where nobody asked, nobody could tell, or that is too long ago
+        by now."""
+        with self._lock:
+            while name in self._asked and name not in self._answers and self._receive():
+                pass
+            return self._answers.get(name) if self.recent else None
+
+    def _receive(self) -> bool:
+        """Take one answer in; False where there are no more."""
+        if self._pipe == -1:
+            return False
+        head = _read(self._pipe, _LENGTH)
+        data = _read(self._pipe, int.from_bytes(head, "big")) if len(head) == _LENGTH else b""
+        if not data:
+            os.close(self._pipe)
+            self._pipe = -1
+            self._wait()
+            return False
+        name, value = marshal.loads(data)  # noqa: S302 - our own process
+        self._answers[name] = value
+        return True
+
+    def _wait(self) -> None:
+        """Take the ended process off the system's table. Not by its number, which may be another one's by now: somebody who
+        waits for whatever ends may have been first."""
+        if self._process == -1:
+            return
+        try:
+            os.waitid(os.P_PIDFD, self._process, os.WEXITED)
+        except ChildProcessError:
+            pass
+        os.close(self._process)
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _read(pipe: int, size: int) -> bytes:
+    """So many bytes; fewer where the other end is closed."""
+    found = b""
+    while len(found) < size and (part := os.read(pipe, size - len(found))):
+        found += part
+    return found
+
+
+def _answer(questions: Mapping[str, Callable[[], object]], pipe: int) -> None:
+    """The second process: answer, and end. What goes wrong here is found by whoever does without the answer."""
+    try:
+        from signal import SIG_IGN, SIGINT, signal
+
+        signal(SIGINT, SIG_IGN)  # it is over in a moment, and has nothing to say
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nowhere, stream)  # whoever waits for the end of our output does not wait for it
+        for name, look in questions.items():
+            answer: Any = look()
+            data = marshal.dumps((name, answer))
+            os.write(pipe, len(data).to_bytes(_LENGTH, "big") + data)
+    finally:
+        os._exit(0)
