@@ -20,9 +20,9 @@ Look = tuple[str, int, int, int, int]
 """A path, and how it looked."""
 
 
-def blobs_of(job: str) -> str:
-    """The question which of a job's known chunks have other blobs than they had."""
-    return f"blobs of {job}"
+def chunks_of(job: str) -> str:
+    """The question which of a job's known chunks have other sources and other blobs than they had."""
+    return f"chunks of {job}"
 
 
 def standing_at(place: str) -> str:

@@ -8,10 +8,13 @@ believes it looks at the blobs all the same.
 
 from __future__ import annotations
 
+import marshal
 import os
 import sqlite3
+from array import array
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +22,10 @@ from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import FILE_NAME, Database
 from helios_pipe.cache.generation import generation_file
 from helios_pipe.cache.sources import Origins
-from helios_pipe.cache.stamp import checksum_of, seal, signature, unseal
+from helios_pipe.cache.stamp import Signature, checksum_of, seal, signature, unseal
 from helios_pipe.digest import Digest, all_digests, nth_digest
 
-FORMAT = 2
-
+FORMAT = 3
 
 Mark = tuple[int, int, int]
 """How a blob's file looks: size in bytes, mtime in ns, inode."""
@@ -40,22 +42,29 @@ class Known(NamedTuple):
     inode: int
 
 
-class Outcomes(NamedTuple):
-    """What came of a job's chunks, in columns: keys and digests each in one text, the marks of the blobs in rows."""
+class Outcomes:
+    """What came of a job's chunks, in columns: keys and digests each in one text, whether it is a folder a byte each. How the
+    blobs looked is asked for when somebody looks at one."""
 
-    keys: str
-    digests: str
-    folders: bytes
-    marks: list[Mark]
+    def __init__(
+        self, keys: str, digests: str, folders: bytes, sizes: Sequence[int], marks: Callable[[], list[Mark]]
+    ) -> None:
+        self.keys, self.digests, self.folders, self.sizes, self._marks = keys, digests, folders, sizes, marks
 
     @classmethod
     def of(cls, known: Sequence[Known]) -> Outcomes:
         """Those of `known`."""
         keys, digests = "".join(row.key for row in known), "".join(row.digest for row in known)
-        return cls(keys, digests, bytes(row.folder for row in known), [row[3:] for row in known])
+        marks = [row[3:] for row in known]
+        return cls(keys, digests, bytes(row.folder for row in known), [mark[0] for mark in marks], lambda: marks)
 
     def __len__(self) -> int:
         return len(self.folders)
+
+    @cached_property
+    def marks(self) -> list[Mark]:
+        """How the blobs looked."""
+        return self._marks()
 
     def known(self, at: int) -> Known:
         """What came of the chunk at that place."""
@@ -84,6 +93,26 @@ class Memo(NamedTuple):
     outcomes: Outcomes
     checksum: bytes = b""
 
+    def packed(self) -> bytes:
+        """As it is stored: what a run needs of every chunk as plain bytes, and what it needs of hardly any as bytes to be opened
+        when it does."""
+        origins, outcomes = self.origins, self.outcomes
+        hexes = [bytes.fromhex(text) for text in (origins.digests, outcomes.keys, outcomes.digests)]
+        sizes = array("q", outcomes.sizes).tobytes()
+        rows = marshal.dumps(origins.signatures), marshal.dumps(outcomes.marks)
+        return seal((FORMAT, *hexes, origins.executable, outcomes.folders, sizes, *rows))
+
+    @classmethod
+    def opened(cls, data: bytes) -> Memo | None:
+        """The one that was packed; None where it is no such thing, or another bit than it was."""
+        found = unseal(data)
+        if not isinstance(found, tuple) or found[0] != FORMAT:
+            return None
+        contents, keys, digests, executable, folders, sizes, signatures, marks = found[1:]
+        origins = Origins(contents.hex(), executable, partial(marshal.loads, signatures))
+        outcomes = Outcomes(keys.hex(), digests.hex(), folders, array("q", sizes), partial(marshal.loads, marks))
+        return cls(origins, outcomes, checksum_of(data))
+
 
 class Memos:
     """The memos of one cache, for one job id. For the thread that opened the database."""
@@ -97,12 +126,12 @@ class Memos:
         """The memo that was kept for the manifest's job `name` with this mark, if nothing was taken away since."""
         query = "SELECT data FROM memos WHERE job=? AND name=? AND mark=? AND generation=?"
         row = self._database.connection.execute(query, (self._job, name, mark, self._generation)).fetchone()
-        return _opened(row[0]) if row else None
+        return Memo.opened(row[0]) if row else None
 
     def keep(self, name: str, mark: str, memo: Memo) -> None:
         """Keep it in the place of the one before. It holds as long as nothing is taken away that was there when this run
         began. Raises StoreError."""
-        data = seal((FORMAT, tuple(memo.origins), tuple(memo.outcomes)))
+        data = memo.packed()
         with self._database.transaction() as connection:
             row = (self._job, name, mark, self._generation, data)
             connection.execute("INSERT OR REPLACE INTO memos VALUES (?,?,?,?,?)", row)
@@ -117,19 +146,14 @@ class Memos:
         return found
 
 
-def look(folder: str, job: str, name: str) -> tuple[bytes, list[int]] | None:
-    """The checksum of the memo that is kept for a job in the cache `folder`, and the places of the chunks whose blobs are not as
-    it says. None where there is none. Opens the database for itself. Raises OSError, sqlite3.Error."""
+def look(folder: str, job: str, name: str, unchanged: Sequence[Signature]) -> tuple[bytes, list[int], list[int]] | None:
+    """The checksum of the memo that is kept for a job in the cache `folder`; the places of its sources that are not among the
+    `unchanged`; those of the chunks whose blobs are not as it says. None where there is none. Opens the database for itself.
+    Raises OSError, sqlite3.Error."""
     file = Path(os.path.abspath(folder)) / FILE_NAME
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as connection:
         row = connection.execute("SELECT data FROM memos WHERE job=? AND name=?", (job, name)).fetchone()
-    memo = _opened(row[0]) if row else None
-    return None if memo is None else (memo.checksum, sorted(memo.outcomes.moved(Blobs(file.parent).marks)))
-
-
-def _opened(data: bytes) -> Memo | None:
-    found = unseal(data)
-    if not isinstance(found, tuple) or found[0] != FORMAT:
+    memo = Memo.opened(row[0]) if row else None
+    if memo is None:
         return None
-    _, origins, outcomes = found
-    return Memo(Origins(*origins), Outcomes(*outcomes), checksum_of(data))
+    return memo.checksum, memo.origins.not_among(unchanged), sorted(memo.outcomes.moved(Blobs(file.parent).marks))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from stat import S_ISREG
 from typing import NamedTuple
 
@@ -52,25 +52,32 @@ class Source(NamedTuple):
         return now != (self.size, self.mtime_ns, self.ctime_ns, self.inode, self.executable)
 
 
-class Origins(NamedTuple):
-    """Source files as they were hashed, in columns: digests one after another in one text, each file's executable bit a byte."""
+class Origins:
+    """Source files as they were hashed, in columns: digests one after another in one text, each file's executable bit a byte. How
+    they looked is asked for when somebody looks at one."""
 
-    signatures: list[Signature]
-    digests: str
-    executable: bytes
+    def __init__(self, digests: str, executable: bytes, signatures: Callable[[], list[Signature]]) -> None:
+        self.digests, self.executable, self._signatures = digests, executable, signatures
 
     @classmethod
     def of(cls, sources: Iterable[Source]) -> Origins:
         """Those of `sources`, of which one that could have changed unseen is told by nothing."""
         rows = list(sources)
         seen = [(s.path, s.size, -1 if s.racy else s.mtime_ns, s.ctime_ns, s.inode) for s in rows]
-        return cls(seen, "".join(s.digest for s in rows), bytes(s.executable for s in rows))
+        return cls("".join(s.digest for s in rows), bytes(s.executable for s in rows), lambda: seen)
 
-    def without(self, places: Collection[int]) -> Origins:
-        """All but those at these places."""
-        left = sorted(set(range(len(self.signatures))).difference(places))
-        digests = "".join(nth_digest(self.digests, at) for at in left)
-        return Origins([self.signatures[at] for at in left], digests, bytes(self.executable[at] for at in left))
+    def __len__(self) -> int:
+        return len(self.executable)
+
+    @cached_property
+    def signatures(self) -> list[Signature]:
+        """How they looked."""
+        return self._signatures()
+
+    def not_among(self, unchanged: Iterable[Signature]) -> list[int]:
+        """The places of those that look otherwise than any of `unchanged`, which were looked at."""
+        there = frozenset(unchanged)
+        return [at for at, seen in enumerate(self.signatures) if seen not in there]
 
     def content(self, at: int) -> tuple[Digest, bool]:
         """The digest of the one at that place, and whether it may be executed."""
@@ -89,7 +96,8 @@ class Sources:
     def __init__(self, database: Database, root: str, ahead: Ahead | None = None) -> None:
         """`ahead` may have looked at them just now."""
         self._ahead = ahead or Ahead()
-        self._familiar: list[Origins] = []
+        self._familiar: list[tuple[Origins, frozenset[int]]] = []
+        """Files that were told of, and the places of those that had moved."""
         self._places: dict[str, tuple[Origins, int]] = {}
         """Where files stand that are as they were told to be: filled when one is asked for."""
         self._database = database
@@ -107,13 +115,13 @@ class Sources:
             self._look_at(new)
         return [self._seen[path] for path in wanted]
 
-    def recognise(self, told: Origins) -> list[int]:
-        """Look at files that are told of as they were found, provably, at another time. Returns the places of those that do not
-        look so; the others are known from now on."""
-        looked = frozenset(self._ahead.unchanged) if self._ahead.recent else frozenset()
-        then = told.signatures
-        moved = [at for at, seen in enumerate(then) if seen not in looked and signature(seen[0]) != seen]
-        self._familiar.append(told.without(moved) if moved else told)
+    def recognise(self, told: Origins, unsure: Sequence[int] | None = None) -> list[int]:
+        """Look at files that are told of as they were found, provably, at another time; only at the `unsure` ones, where all
+        others were looked at just now. Returns the places of those that do not look so; the rest are known from now on."""
+        if unsure is None:
+            unsure = told.not_among(self._ahead.unchanged if self._ahead.recent else ())
+        moved = [at for at in unsure if signature(told.signatures[at][0]) != told.signatures[at]]
+        self._familiar.append((told, frozenset(moved)))
         self._places = {}
         return moved
 
@@ -129,8 +137,10 @@ class Sources:
 
     def signatures(self) -> list[Signature]:
         """Every file looked at in this run, as it was then."""
-        hashed = [(s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode) for s in self._seen.values()]
-        return list(chain(hashed, *(told.signatures for told in self._familiar)))
+        found = [(s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode) for s in self._seen.values()]
+        for told, moved in self._familiar:
+            found += [seen for at, seen in enumerate(told.signatures) if at not in moved] if moved else told.signatures
+        return found
 
     def save(self) -> None:
         """Remember what was hashed, but for what could have changed unseen."""
@@ -163,8 +173,8 @@ class Sources:
     def _unfamiliar(self, paths: list[str]) -> list[str]:
         """Those of which nothing was told that still holds."""
         if self._familiar and not self._places:
-            for told in self._familiar:
-                self._places.update((seen[0], (told, at)) for at, seen in enumerate(told.signatures))
+            for told, moved in self._familiar:
+                self._places |= {s[0]: (told, at) for at, s in enumerate(told.signatures) if at not in moved}
         unknown: list[str] = []
         for path in paths:
             place = self._places.get(path)

@@ -52,7 +52,7 @@ def _look_ahead(found: stamp.Found) -> Ahead | None:
     if found.note is not None and (thought := found.note.get("ahead")) is not None:
         from helios_pipe.pipeline.forethought import questions
 
-        ahead.ask(questions(thought))
+        ahead.ask(questions(thought, found.unchanged))
     return ahead
 
 

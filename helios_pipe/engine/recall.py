@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from helios_pipe.action.key import KEY_VERSION, record
-from helios_pipe.ahead import Ahead, blobs_of
+from helios_pipe.ahead import Ahead, chunks_of
 from helios_pipe.cache.memos import Known, Memo, Memos, Outcomes
 from helios_pipe.cache.results import Result, Results
 from helios_pipe.cache.sources import Origins
@@ -41,11 +41,13 @@ class Recall:
         """Give the chunks that are known, and none of those at `unwanted`, their keys and results. Returns the others, in
         order."""
         memo = self._find(work)
-        off = None if memo is None else self._changed(memo)
-        if memo is None or off is None:
+        if memo is None:
             return work.chunks
-        seen = self._ahead.answer(blobs_of(work.name))
-        moved = seen[1] if isinstance(seen, tuple) and seen[0] == memo.checksum else None
+        seen = self._ahead.answer(chunks_of(work.name))
+        unsure, moved = seen[1:] if isinstance(seen, tuple) and seen[0] == memo.checksum else (None, None)
+        off = self._changed(memo, unsure)
+        if off is None:
+            return work.chunks
         off |= self._results.not_there(memo.outcomes, moved)
         off.update(unwanted)
         if len(off) * _NEWS <= len(work.chunks):
@@ -58,15 +60,15 @@ class Recall:
         memo = self._memos.find(work.name, self._mark(work, recipe))
         return memo if memo is not None and len(memo.outcomes) == len(work.chunks) else None
 
-    def _changed(self, memo: Memo) -> set[int] | None:
+    def _changed(self, memo: Memo, unsure: Sequence[int] | None) -> set[int] | None:
         """Which chunks have other inputs than they had; None where one cannot be read, which is told when it is looked up."""
         then = memo.origins
-        moved = self._inputs.sources.recognise(then)
+        moved = self._inputs.sources.recognise(then, unsure)
         try:
             now = self._inputs.sources.look([then.signatures[at][0] for at in moved])
         except StaleInputError:
             return None
-        each = len(then.signatures) // len(memo.outcomes)
+        each = len(then) // len(memo.outcomes)
         return {
             at // each for at, source in zip(moved, now, strict=True)
             if (source.digest, source.executable) != then.content(at)

@@ -145,8 +145,7 @@ class Chunks(Sequence[Task]):
         """What each of them left."""
         if (known := self.known) is None:
             return [left_by(task) for task in self]
-        sizes = [mark[0] for mark in known.marks]
-        found: list[Left] = list(zip(known.each_digest(), map(bool, known.folders), sizes, strict=True))
+        found: list[Left] = list(zip(known.each_digest(), map(bool, known.folders), known.sizes, strict=True))
         for task in self.single():
             found[task.index] = left_by(task)
         return found

@@ -4,11 +4,11 @@ still being loaded. So this module loads nothing until it is asked."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from helios_pipe.ahead import blobs_of, standing_at
+from helios_pipe.ahead import Look, chunks_of, standing_at
 
 if TYPE_CHECKING:
     from helios_pipe.pipeline.session import Session
@@ -33,19 +33,19 @@ def forethought(session: Session) -> Forethought | None:
     return str(session.cache), session.job_id, [work.name for work in large], there
 
 
-def questions(thought: Forethought) -> dict[str, Callable[[], object]]:
-    """What to ask, in the order in which it will be needed."""
+def questions(thought: Forethought, unchanged: Sequence[Look]) -> dict[str, Callable[[], object]]:
+    """What to ask, in the order in which it will be needed, where some files were found unchanged."""
     cache, job, names, places = thought
     asked: dict[str, Callable[[], object]] = {
-        blobs_of(name): partial(_look_at_blobs, cache, job, name) for name in names
+        chunks_of(name): partial(_look_at_chunks, cache, job, name, unchanged) for name in names
     }
     return asked | {standing_at(place): partial(_look_at_standing, place) for place in places}
 
 
-def _look_at_blobs(cache: str, job: str, name: str) -> object:
+def _look_at_chunks(cache: str, job: str, name: str, unchanged: Sequence[Look]) -> object:
     from helios_pipe.cache.memos import look
 
-    return look(cache, job, name)
+    return look(cache, job, name, unchanged)
 
 
 def _look_at_standing(place: str) -> object:
