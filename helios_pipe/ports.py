@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
@@ -32,8 +31,7 @@ class FailureClass(StrEnum):
     """We stopped it ourselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerJob:
+class WorkerJob(NamedTuple):
     """One command to run. `env` is the whole environment it gets. `log` receives stdout and stderr, interleaved as written;
     without one they are only kept as tails. `cancel` is looked at while the command runs, and `on_tick` called, some twenty
     times a second; it must not raise. `mask` are texts that appear
@@ -41,7 +39,7 @@ class WorkerJob:
 
     command: str
     args: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     cwd: Path | None = None
     timeout_s: float | None = None
     stall_timeout_s: float | None = None
@@ -51,11 +49,10 @@ class WorkerJob:
     cancel: Event | None = None
     on_tick: Callable[[], None] | None = None
     mask: tuple[str, ...] = ()
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(NamedTuple):
     """A file that a worker left in the store: logical path, content digest, size in bytes."""
 
     path: str
@@ -63,8 +60,7 @@ class Artifact:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerResult:
+class WorkerResult(NamedTuple):
     """How a command ended. stdout and stderr are tails; a remote worker leaves the whole in the store as `log` where they
     are cut, and names inputs that it did not find there whole (`lacking`). `failure` is set whenever `exit_code` is not 0,
     and may be set when the command itself was fine (a timeout that it survived with exit 0 is a failure still)."""
@@ -78,13 +74,12 @@ class WorkerResult:
     artifacts: tuple[Artifact, ...] = ()
     log: Artifact | None = None
     lacking: tuple[Digest, ...] = ()
-    tools: Mapping[str, str] = field(default_factory=dict)
+    tools: Mapping[str, str] = {}
     billed_ms: int | None = None
     memory_mb: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(NamedTuple):
     """What an adapter can do. `costs_money` turns off what would run a thing twice; `remote` workers share no files with us."""
 
     remote: bool = False

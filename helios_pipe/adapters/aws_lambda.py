@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from helios_pipe.adapters.calls import Calls, CancelledCallError, Once
 from helios_pipe.adapters.invocations import Answer, Invocations
@@ -74,4 +74,4 @@ def _with_bill(result: WorkerResult, answer: Answer) -> WorkerResult:
     report = _REPORT.search(answer.log)
     if report is None:
         return result
-    return replace(result, billed_ms=int(report[1]), memory_mb=int(report[2]))
+    return result._replace(billed_ms=int(report[1]), memory_mb=int(report[2]))

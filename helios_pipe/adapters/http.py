@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Event, Lock
 
 from helios_pipe.adapters.calls import Calls, CancelledCallError
@@ -82,7 +82,7 @@ class HttpAdapter:
         if not self.config.costs_money:
             return result
         took_ms = round((time.monotonic() - began) * 1000)
-        return replace(result, billed_ms=-(-took_ms // _BILLING_STEP_MS) * _BILLING_STEP_MS)
+        return result._replace(billed_ms=-(-took_ms // _BILLING_STEP_MS) * _BILLING_STEP_MS)
 
     def _send(
         self, method: str, url: str, payload: bytes | None, cancel: Event | None, *, refresh: bool = False

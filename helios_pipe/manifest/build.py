@@ -19,7 +19,6 @@ from helios_pipe.manifest.scope import Scope, printable, spelled_text
 from helios_pipe.manifest.section import NAME, NAME_RULE, VARIABLE, VARIABLE_RULE, Section
 from helios_pipe.manifest.stores import url_problem
 from helios_pipe.manifest.suggest import advice
-from helios_pipe.manifest.units import Rate
 
 MAX_NODES = 1_000_000
 
@@ -219,6 +218,8 @@ def _known(
     known |= combination
     known["job"] = name
     if job.has("fps"):
+        from helios_pipe.manifest.rates import Rate
+
         known["fps"] = Rate(
             Section(job.data, job.where, Scope(Report("", job.scope.report.marks), {}, set())).rate() or 1
         )

@@ -28,9 +28,10 @@ from helios_pipe.manifest.model import AdapterConfig, ExplicitChunk, Job, Manife
 from helios_pipe.manifest.paths import PathError, clean_output
 from helios_pipe.manifest.patterns import escape
 from helios_pipe.manifest.problems import Report
+from helios_pipe.manifest.rates import parse_rate
 from helios_pipe.manifest.section import NAME
 from helios_pipe.manifest.template import Field, Template
-from helios_pipe.manifest.units import UnitError, frame_range, parse_rate
+from helios_pipe.manifest.units import UnitError, frame_range
 from helios_pipe.manifest.words import CommandError, split_helios
 from helios_pipe.manifest.yaml12 import MAX_BYTES
 

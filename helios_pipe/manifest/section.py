@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from helios_pipe.manifest.model import Frames, MarkPath
 from helios_pipe.manifest.paths import PathError, clean_output
 from helios_pipe.manifest.schema import FLAWED
 from helios_pipe.manifest.scope import Scope, spelled_text
-from helios_pipe.manifest.units import UnitError, frame_range, parse_duration, parse_frames, parse_rate
+from helios_pipe.manifest.units import UnitError, frame_range, parse_duration, parse_frames
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 NAME_RULE = "letters, digits, '.', '_' and '-', beginning with a letter or a digit"
@@ -93,6 +95,8 @@ class Section(NamedTuple):
         spelled = spelled_text(self.get(key), self.at(key), self.scope.report.marks)
         if spelled is None:
             return None
+        from helios_pipe.manifest.rates import parse_rate
+
         try:
             return parse_rate(spelled)
         except UnitError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -115,8 +114,7 @@ class CallingAdapter:
         out, err = self._calls.of_adapter(node)
         chunk = {"chunkId": self._ids[node]} if node in self._ids else {}
         streams = not self.capabilities.remote
-        asked = replace(
-            job,
+        asked = job._replace(
             meta={**self._meta, **chunk, **job.meta},
             on_stdout=out if streams else None,
             on_stderr=err if streams else None,

@@ -6,7 +6,7 @@ import json
 import re
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Timer
 from types import FrameType
@@ -131,7 +131,7 @@ class CloudRunServer:
     def _preempted(self, result: WorkerResult) -> WorkerResult:
         if result.failure is not FailureClass.CANCELLED:
             return result
-        return replace(result, failure=FailureClass.PREEMPTED, reason="the worker was shut down while the command ran")
+        return result._replace(failure=FailureClass.PREEMPTED, reason="the worker was shut down while the command ran")
 
 
 def application(server: CloudRunServer) -> Any:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from threading import Event
@@ -70,7 +69,7 @@ class OrderRunner:
             result = self._execute(action, workspace, log, deadline, cancel)
             if result.failure is None:
                 result = self._take_in(action, workspace, result)
-            return replace(result, tools=tools, log=leave_log(log, self._blobs, TAIL_BYTES))
+            return result._replace(tools=tools, log=leave_log(log, self._blobs, TAIL_BYTES))
 
     @contextmanager
     def _workspace(self, action: Action) -> Iterator[Workspace]:
@@ -115,7 +114,7 @@ class OrderRunner:
                 f"was ended after {timeout:.1f} s, {deadline.margin_s:.1f} s before this worker's own time limit:"
                 " give the worker more time, or make the chunks smaller"
             )
-            return replace(result, reason=reason)
+            return result._replace(reason=reason)
         return result
 
     def _take_in(self, action: Action, workspace: Workspace, result: WorkerResult) -> WorkerResult:
@@ -123,11 +122,11 @@ class OrderRunner:
         try:
             workspace.check()
             check_output(workspace.output, action.output)
-            return replace(result, artifacts=(leave_output(Path(workspace.output), action.output, self._blobs),))
+            return result._replace(artifacts=(leave_output(Path(workspace.output), action.output, self._blobs),))
         except StaleInputError as error:
-            return replace(result, failure=FailureClass.INFRASTRUCTURE, reason=str(error))
+            return result._replace(failure=FailureClass.INFRASTRUCTURE, reason=str(error))
         except OutputError as error:
-            return replace(result, failure=FailureClass.COMMAND, reason=str(error))
+            return result._replace(failure=FailureClass.COMMAND, reason=str(error))
 
     def _forget_damaged(self, tree: Tree) -> None:
         from helios_pipe.digest import digest_file

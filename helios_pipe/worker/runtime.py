@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -143,4 +142,4 @@ class WorkerRuntime:
             return result
         if not output.resolve().is_relative_to(folder.resolve()):
             raise AdapterError(f"the chunk's outputFile {chunk.output_file!r} is not in its workspace")
-        return replace(result, artifacts=(leave_file(output, chunk.output_file, self._storage.blobs),))
+        return result._replace(artifacts=(leave_file(output, chunk.output_file, self._storage.blobs),))

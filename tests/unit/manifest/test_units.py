@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helios_pipe.manifest.model import Frames
-from helios_pipe.manifest.units import Rate, UnitError, frame_range, parse_duration, parse_frames, parse_rate
+from helios_pipe.manifest.rates import Rate, parse_rate
+from helios_pipe.manifest.units import UnitError, frame_range, parse_duration, parse_frames
 
 
 @pytest.mark.parametrize(
