@@ -16,8 +16,6 @@ Digest = NewType("Digest", str)
 BUFFER_SIZE = 1 << 20
 """Bytes read at a time when a file is hashed or copied."""
 
-_DIGITS = 64
-
 _SMALL = 1 << 16
 """Most files that come by the ten thousand are shorter than this many bytes: they need no buffer."""
 
@@ -60,21 +58,6 @@ def digest_open(file: int, size: int = -1) -> Digest:
     return Digest(hasher.hexdigest())
 
 
-def nth_digest(text: str, at: int) -> Digest:
-    """One of many digests that stand one after another in `text`."""
-    return Digest(text[at * _DIGITS : at * _DIGITS + _DIGITS])
-
-
-def all_digests(text: str) -> list[Digest]:
-    """Each of them."""
-    return [Digest(text[at : at + _DIGITS]) for at in range(0, len(text), _DIGITS)]
-
-
-def nth_digests(text: str, places: range) -> str:
-    """Those at places that follow each other, as they stand there."""
-    return text[places.start * _DIGITS : places.stop * _DIGITS]
-
-
 def is_digest(text: str) -> bool:
     """Whether `text` is spelled as a digest: 64 lower-case hex digits, and so safe as a file name."""
-    return len(text) == _DIGITS and all(c in "0123456789abcdef" for c in text)
+    return len(text) == 64 and all(c in "0123456789abcdef" for c in text)

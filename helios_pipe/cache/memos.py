@@ -23,7 +23,8 @@ from helios_pipe.cache.database import FILE_NAME, Database
 from helios_pipe.cache.generation import generation_file
 from helios_pipe.cache.sources import Origins
 from helios_pipe.cache.stamp import Signature, checksum_of, seal, signature, unseal
-from helios_pipe.digest import Digest, all_digests, nth_digest
+from helios_pipe.columns import all_digests, nth_digest
+from helios_pipe.digest import Digest
 
 FORMAT = 3
 

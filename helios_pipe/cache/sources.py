@@ -12,7 +12,8 @@ from typing import NamedTuple
 from helios_pipe.ahead import Ahead
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.stamp import Signature, signature
-from helios_pipe.digest import Digest, digest_file, nth_digest
+from helios_pipe.columns import nth_digest
+from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import StaleInputError
 
 RACY_NS = 20_000_000

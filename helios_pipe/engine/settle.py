@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from helios_pipe.action.model import Join, Step
 from helios_pipe.cache.memos import Known
 from helios_pipe.cache.results import Attempt, Commit, Result, Results, packed, proof_key
-from helios_pipe.digest import Digest, canonical, nth_digest, nth_digests
+from helios_pipe.columns import nth_digest, nth_digests
+from helios_pipe.digest import Digest, canonical
 from helios_pipe.engine.pool import Ended
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.errors import DiskFullError

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios_pipe.ahead import Look, chunks_of, standing_at
@@ -25,12 +26,13 @@ def forethought(session: Session) -> Forethought | None:
     from helios_pipe.pipeline.workplace import standing_folder
 
     large = [work for work in session.works if len(work.chunks) >= _FEWEST]
-    standing = standing_folder(session.cache, session.job_id)
+    cache = os.path.abspath(session.cache)
+    standing = standing_folder(Path(cache), session.job_id)
     places = [f"{standing}/{work.final.name}" for work in large if work.final is not None]
     if not large:
         return None
     there = [place for place in places if os.path.exists(f"{place}.index")]
-    return str(session.cache), session.job_id, [work.name for work in large], there
+    return cache, session.job_id, [work.name for work in large], there
 
 
 def questions(thought: Forethought, unchanged: Sequence[Look]) -> dict[str, Callable[[], object]]:
@@ -49,6 +51,6 @@ def _look_at_chunks(cache: str, job: str, name: str, unchanged: Sequence[Look]) 
 
 
 def _look_at_standing(place: str) -> object:
-    from helios_pipe.worker.standing import look
+    from helios_pipe.worker.standing_index import look
 
     return look(place)

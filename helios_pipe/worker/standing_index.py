@@ -1,0 +1,223 @@
+"""What inputs that stay laid out were when they were left: one file, of which a run reads no more than it needs. Knows nothing of
+how they are used.
+
+    length and checksum of each of the three parts, then the parts:
+    what      paths, digests, executable bits, and the paths of all else that was laid out with them
+    looks     how each file and each folder looked
+    news      what is otherwise than these two say: a run that brings one of ten thousand inputs anew writes only this
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from helios_pipe.columns import all_digests
+
+if TYPE_CHECKING:
+    from helios_pipe.action.model import Entry
+
+_VERSION = 3
+_PARTS = 3
+_HEAD = 12
+"""Bytes of a part's length and checksum."""
+_FEW_FOLDERS = 8
+_MOST_NEWS = 32
+"""More than one file in so many is news: then all is written anew."""
+Look = tuple[int, int, int, int, int]
+"""Size, mtime_ns, ctime_ns, inode and mode."""
+_LOOK = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_mode")
+_Looks = tuple[list[Look], dict[str, Look]]
+
+
+class Index:
+    """Files in order, and folders; `others` are the paths of all else that they were laid out with."""
+
+    def __init__(
+        self, paths: list[str], digests: Sequence[str], executable: bytes, others: tuple[str, ...], looks: Callable[[], _Looks],
+        newest_ns: int,
+    ) -> None:  # fmt: skip
+        """`looks` are asked for when somebody needs them: how each file looked, and each folder by its path. No date that counts
+        among them is later than `newest_ns`."""
+        self.paths, self.digests, self.others = paths, list(digests), others
+        self.executable = bytearray(executable)
+        self._given = looks
+        self._newest_ns = newest_ns
+        self._stored: bytes | None = None
+        self._new_files: dict[int, tuple[str, bool, Look]] = {}
+        self._new_folders: dict[str, Look] = {}
+
+    @classmethod
+    def of(cls, files: dict[str, tuple[str, bool, Look]], folders: dict[str, Look], others: tuple[str, ...]) -> Index:
+        """One that was never written: of each file its digest, whether it may be executed, and how it looks."""
+        looks = [look for _, _, look in files.values()], folders
+        executable = bytes(x for _, x, _ in files.values())
+        return cls(list(files), [d for d, _, _ in files.values()], executable, others, lambda: looks, _newest(*looks))
+
+    @classmethod
+    def read(cls, path: str, trusted: bytes | None = None) -> tuple[Index, bytes]:
+        """The one that was written to `path`, and its identity. Of one with the `trusted` identity somebody has just checked
+        every byte. Raises OSError where it is not what was written."""
+        with open(path, "rb") as file:
+            data = file.read()
+        head, parts = data[: _PARTS * _HEAD], _parts(data)
+        for at, part in enumerate(parts):
+            if head != trusted and zlib.crc32(part) != int.from_bytes(head[at * _HEAD + 8 : at * _HEAD + _HEAD], "big"):
+                raise OSError("torn")
+        version, paths, digests, executable, others, newest_ns = marshal.loads(parts[0])  # noqa: S302 - our own, whole
+        if version != _VERSION:
+            raise OSError("of another version")
+        looks: Callable[[], Any] = partial(marshal.loads, parts[1])
+        index = cls(paths.split("\0"), all_digests(digests.hex()), executable, others, looks, newest_ns)
+        index._take(*marshal.loads(parts[2]))  # noqa: S302
+        index._stored = data
+        return index, head
+
+    def _take(self, files: dict[int, tuple[str, bool, Look]], folders: dict[str, Look]) -> None:
+        for at, (digest, executable, look) in files.items():
+            self.put(at, digest, executable=executable, look=look)
+        self._new_folders |= folders
+
+    def put(self, at: int, digest: str, *, executable: bool, look: Look) -> None:
+        """Another file is in the place of the one there."""
+        self.digests[at], self.executable[at] = digest, executable
+        self._new_files[at] = (digest, executable, look)
+
+    def note(self, folder: str, look: Look) -> None:
+        """How a folder looks now."""
+        self._new_folders[folder] = look
+
+    @cached_property
+    def _looks(self) -> _Looks:
+        return self._given()
+
+    def files(self) -> dict[str, tuple[str, bool, Look]]:
+        """Of each file its digest, whether it may be executed, and how it looked."""
+        looks = list(self._looks[0])
+        for at, (_, _, look) in self._new_files.items():
+            looks[at] = look
+        return dict(zip(self.paths, zip(self.digests, map(bool, self.executable), looks, strict=True), strict=True))
+
+    def folders(self) -> dict[str, Look]:
+        """How each folder looked."""
+        return self._looks[1] | self._new_folders
+
+    def untouched(self, inner: str) -> bool:
+        """Whether all of them, below `inner`, look as they did. Raises OSError where one is gone."""
+        folders, files = self.folders(), list(self._looks[0])
+        for at, (_, _, look) in self._new_files.items():
+            files[at] = look
+        return looks_of(inner, folders) == list(folders.values()) and looks_of(inner, self.paths) == files
+
+    def otherwise(self, entries: Sequence[Entry]) -> list[int] | None:
+        """The places at which another file is wanted; None where files are wanted elsewhere."""
+        if [path for path, _, _, _ in entries] != self.paths:
+            return None
+        off = [at for at, (entry, digest) in enumerate(zip(entries, self.digests, strict=True)) if entry[1] != digest]
+        executable = bytes(x for _, _, _, x in entries)
+        if executable != self.executable:
+            off += [at for at, (x, y) in enumerate(zip(executable, self.executable, strict=True)) if x != y]
+        return sorted(set(off))
+
+    # -- what is not sure ---------------------------------------------------------------------------------------------
+
+    def folders_since(self, time_ns: int) -> set[str]:
+        """The folders that changed later than that."""
+        folders = self.folders() if self._newest_ns > time_ns else self._new_folders
+        return {folder for folder, look in folders.items() if look[1] > time_ns}
+
+    def files_since(self, time_ns: int) -> Iterator[tuple[str, str]]:
+        """The files that changed later than that: path and digest."""
+        if self._newest_ns > time_ns:
+            yield from ((path, digest) for path, (digest, _, look) in self.files().items() if look[2] > time_ns)
+            return
+        for at, (digest, _, look) in self._new_files.items():
+            if look[2] > time_ns:
+                yield self.paths[at], digest
+
+    def inside(self, folders: set[str]) -> dict[str, set[str]]:
+        """The names in each of these folders."""
+        found: dict[str, set[str]] = {}
+        if len(folders) <= _FEW_FOLDERS:
+            for folder in folders:
+                start = len(folder) + 1 if folder else 0
+                below = [path for path in self.paths if path.startswith(f"{folder}/")] if folder else self.paths
+                empty = [path for path in self._empty() if path.startswith(f"{folder}/") or not folder]
+                found[folder] = {path[start:].partition("/")[0] for path in (*below, *empty)}
+            return found
+        for path in (*self.paths, *self.folders()):
+            folder, _, name = path.rpartition("/")
+            if name and folder in folders:
+                found.setdefault(folder, set()).add(name)
+        return found
+
+    def _empty(self) -> list[str]:
+        """The folders of all else that was laid out, which is gone by now."""
+        return [folder for path in self.others if (folder := path.rpartition("/")[0])]
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def write(self, path: str) -> None:
+        """Put it there whole, by way of a name beside it. Raises OSError."""
+        if self._stored is not None and len(self._new_files) * _MOST_NEWS <= len(self.paths):
+            parts = _parts(self._stored)[:2]
+            news: tuple[Any, Any] = self._new_files, self._new_folders
+        else:
+            files, folders = self.files(), self.folders()
+            looks = [look for _, _, look in files.values()], folders
+            digests, executable = bytes.fromhex("".join(self.digests)), bytes(self.executable)
+            what = _VERSION, "\0".join(self.paths), digests, executable, self.others, _newest(*looks)
+            parts, news = [marshal.dumps(what), marshal.dumps(looks)], ({}, {})
+        parts.append(marshal.dumps(news))
+        with open(f"{path}.new", "wb") as file:
+            file.writelines(len(part).to_bytes(8, "big") + zlib.crc32(part).to_bytes(4, "big") for part in parts)
+            file.writelines(parts)
+        os.replace(f"{path}.new", path)
+
+
+def _parts(data: bytes) -> list[bytes]:
+    """The three parts. Raises OSError where they are not all there."""
+    found, start = [], _PARTS * _HEAD
+    for at in range(_PARTS):
+        size = int.from_bytes(data[at * _HEAD : at * _HEAD + 8], "big")
+        found.append(data[start : start + size])
+        start += size
+    if start != len(data):
+        raise OSError("torn")
+    return found
+
+
+def _newest(files: Iterable[Look], folders: dict[str, Look]) -> int:
+    """The latest date that says whether something changed: a file's of its inode, a folder's of its names."""
+    return max((*(look[2] for look in files), *(look[1] for look in folders.values())), default=0)
+
+
+def look(place: str) -> tuple[bytes, bool]:
+    """The identity of the index of what stands at `place`, and whether it looks untouched. Raises OSError. For a process of its
+    own: from inside that folder, which spares the way to it."""
+    index, identity = Index.read(f"{place}.index")
+    os.chdir(f"{place}/w")
+    return identity, index.untouched(".")
+
+
+def looks_of(inner: str, paths: Iterable[str]) -> list[Look]:
+    """How these look, below `inner`: from there, so that the way to it is gone once and not ten thousand times. Raises
+    OSError."""
+    names = [path or "." for path in paths]
+    if inner == ".":
+        return list(map(_LOOK, map(os.lstat, names)))
+    way = os.open(inner, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return list(map(_LOOK, map(partial(os.lstat, dir_fd=way), names)))
+    finally:
+        os.close(way)
+
+
+def look_at(path: str) -> Look:
+    """How one looks. Raises OSError."""
+    return _LOOK(os.lstat(path))
