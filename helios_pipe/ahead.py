@@ -9,15 +9,18 @@ from __future__ import annotations
 import marshal
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from _thread import allocate_lock
+from collections.abc import Callable, Mapping
 from typing import Any
 
 JUST_NOW_S = 1.0
 """How long a look stands for one that is taken when its answer is needed."""
 _LENGTH = 4
+_SIGKILL = 9
+"""Of every system that can fork. The module that has its name takes long to load."""
 
-Look = tuple[str, int, int, int, int]
-"""A path, and how it looked."""
+Remembered = tuple[bytes, list[int]]
+"""Which memo a run used or made (its checksum), and the places of those of its sources that looked otherwise than that says."""
 
 
 def chunks_of(job: str) -> str:
@@ -31,15 +34,17 @@ def standing_at(place: str) -> str:
 
 
 class Ahead:
-    """What was found. `unchanged` are files that look as they are said to. For one run; any thread may ask."""
+    """What was found. For one run; any thread may ask."""
 
-    def __init__(self, unchanged: Sequence[Look] = ()) -> None:
-        from threading import Lock
-
-        self.unchanged = unchanged
+    def __init__(self) -> None:
+        self.changed: frozenset[str] | None = None
+        """Those, of all the files that the last run of the same request stood on, that look otherwise now. None where nothing is
+        known of them."""
+        self.jobs: Mapping[str, Remembered] = {}
+        """What that run knew of the chunks of its larger jobs."""
         self._until = time.monotonic() + JUST_NOW_S
-        self._lock = Lock()
-        self._process = self._pipe = -1
+        self._lock = allocate_lock()
+        self._pid = self._process = self._pipe = -1
         self._asked: set[str] = set()
         self._answers: dict[str, object] = {}
 
@@ -65,7 +70,7 @@ class Ahead:
             _answer(questions, writes)
         os.close(writes)
         self._process = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
-        self._pipe, self._asked = reads, set(questions)
+        self._pid, self._pipe, self._asked = pid, reads, set(questions)
 
     def answer(self, name: str) -> object | None:
         """What was found, waiting for it where it must be. None where nobody asked, nobody could tell, or that is too long ago
@@ -74,6 +79,13 @@ class Ahead:
             while name in self._asked and name not in self._answers and self._receive():
                 pass
             return self._answers.get(name) if self.recent else None
+
+    def stop(self) -> None:
+        """Nobody needs to know any more: we are about to end."""
+        if self._pipe != -1:
+            os.close(self._pipe)
+            self._pipe = -1
+            os.kill(self._pid, _SIGKILL)
 
     def _receive(self) -> bool:
         """Take one answer in; False where there are no more."""

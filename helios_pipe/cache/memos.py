@@ -9,7 +9,6 @@ believes it looks at the blobs all the same.
 from __future__ import annotations
 
 import marshal
-import os
 import sqlite3
 from array import array
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import FILE_NAME, Database
 from helios_pipe.cache.generation import generation_file
 from helios_pipe.cache.sources import Origins
-from helios_pipe.cache.stamp import Signature, checksum_of, seal, signature, unseal
+from helios_pipe.cache.stamp import checksum_of, seal, signature, unseal
 from helios_pipe.columns import all_digests, nth_digest
 from helios_pipe.digest import Digest
 
@@ -129,13 +128,14 @@ class Memos:
         row = self._database.connection.execute(query, (self._job, name, mark, self._generation)).fetchone()
         return Memo.opened(row[0]) if row else None
 
-    def keep(self, name: str, mark: str, memo: Memo) -> None:
-        """Keep it in the place of the one before. It holds as long as nothing is taken away that was there when this run
-        began. Raises StoreError."""
+    def keep(self, name: str, mark: str, memo: Memo) -> bytes:
+        """Keep it in the place of the one before, and return its checksum. It holds as long as nothing is taken away that was
+        there when this run began. Raises StoreError."""
         data = memo.packed()
         with self._database.transaction() as connection:
             row = (self._job, name, mark, self._generation, data)
             connection.execute("INSERT OR REPLACE INTO memos VALUES (?,?,?,?,?)", row)
+        return checksum_of(data)
 
     def recorded(self, keys: Sequence[str]) -> dict[str, Known]:
         """What the results under these keys say, whether their blobs are there or not."""
@@ -147,14 +147,11 @@ class Memos:
         return found
 
 
-def look(folder: str, job: str, name: str, unchanged: Sequence[Signature]) -> tuple[bytes, list[int], list[int]] | None:
-    """The checksum of the memo that is kept for a job in the cache `folder`; the places of its sources that are not among the
-    `unchanged`; those of the chunks whose blobs are not as it says. None where there is none. Opens the database for itself.
-    Raises OSError, sqlite3.Error."""
-    file = Path(os.path.abspath(folder)) / FILE_NAME
+def look(folder: str, job: str, name: str) -> tuple[bytes, list[int]] | None:
+    """The checksum of the memo that is kept for a job in the cache `folder`, and the places of the chunks whose blobs are not as
+    it says. None where there is none. Opens the database for itself. Raises OSError, sqlite3.Error."""
+    file = Path(folder) / FILE_NAME
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as connection:
         row = connection.execute("SELECT data FROM memos WHERE job=? AND name=?", (job, name)).fetchone()
     memo = Memo.opened(row[0]) if row else None
-    if memo is None:
-        return None
-    return memo.checksum, memo.origins.not_among(unchanged), sorted(memo.outcomes.moved(Blobs(file.parent).marks))
+    return None if memo is None else (memo.checksum, sorted(memo.outcomes.moved(Blobs(file.parent).marks)))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from stat import S_ISREG
 from typing import NamedTuple
 
-from helios_pipe.ahead import Ahead
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.columns import nth_digest
@@ -75,10 +74,9 @@ class Origins:
         """How they looked."""
         return self._signatures()
 
-    def not_among(self, unchanged: Iterable[Signature]) -> list[int]:
-        """The places of those that look otherwise than any of `unchanged`, which were looked at."""
-        there = frozenset(unchanged)
-        return [at for at, seen in enumerate(self.signatures) if seen not in there]
+    def places_of(self, paths: Collection[str]) -> list[int]:
+        """Where these files stand."""
+        return [at for at, seen in enumerate(self.signatures) if seen[0] in paths] if paths else []
 
     def content(self, at: int) -> tuple[Digest, bool]:
         """The digest of the one at that place, and whether it may be executed."""
@@ -94,9 +92,7 @@ class Origins:
 class Sources:
     """Digests of source files for one run: each file is looked at once. Remembers them across runs in the database."""
 
-    def __init__(self, database: Database, root: str, ahead: Ahead | None = None) -> None:
-        """`ahead` may have looked at them just now."""
-        self._ahead = ahead or Ahead()
+    def __init__(self, database: Database, root: str) -> None:
         self._familiar: list[tuple[Origins, frozenset[int]]] = []
         """Files that were told of, and the places of those that had moved."""
         self._places: dict[str, tuple[Origins, int]] = {}
@@ -116,12 +112,11 @@ class Sources:
             self._look_at(new)
         return [self._seen[path] for path in wanted]
 
-    def recognise(self, told: Origins, unsure: Sequence[int] | None = None) -> list[int]:
+    def recognise(self, told: Origins, unsure: Collection[int] | None = None) -> list[int]:
         """Look at files that are told of as they were found, provably, at another time; only at the `unsure` ones, where all
         others were looked at just now. Returns the places of those that do not look so; the rest are known from now on."""
-        if unsure is None:
-            unsure = told.not_among(self._ahead.unchanged if self._ahead.recent else ())
-        moved = [at for at in unsure if signature(told.signatures[at][0]) != told.signatures[at]]
+        seen = told.signatures
+        moved = [at for at in (range(len(seen)) if unsure is None else unsure) if signature(seen[at][0]) != seen[at]]
         self._familiar.append((told, frozenset(moved)))
         self._places = {}
         return moved

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-FORMAT = 2
+FORMAT = 3
 _LOOK = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
 _KEPT = 100
 
@@ -32,16 +32,20 @@ def signature(path: str) -> Signature | None:
     return path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
-class Found(NamedTuple):
-    """What was kept with a request: whether everything it named is as it was, what of it is, and the note."""
+class Kept(NamedTuple):
+    """What was kept with a request: how files looked that the run stood on, what was not there, and the note."""
 
-    whole: bool
-    unchanged: Sequence[Signature] = ()
-    note: Any = None
+    present: list[Signature]
+    absent: list[str]
+    note: Any
+
+    def nothing_came(self) -> bool:
+        """Whether all that was not there is not there still."""
+        return not any(map(os.path.lexists, self.absent))
 
 
-def find(folders: Iterable[str], request: Request, product: str) -> Found:
-    """What `write` kept with this request, held against how things look now."""
+def find(folders: Iterable[str], request: Request, product: str) -> Kept | None:
+    """What `write` kept with this request; None where nothing was."""
     name = _name(request)
     for folder in folders:
         try:
@@ -50,11 +54,8 @@ def find(folders: Iterable[str], request: Request, product: str) -> Found:
         except (OSError, ValueError, EOFError, TypeError):
             continue
         if isinstance(found, tuple) and len(found) == 5 and found[:2] == ((FORMAT, product), request):
-            _, _, present, absent, note = found
-            unchanged = _unchanged(present)
-            whole = len(unchanged) == len(present) and not any(map(os.path.lexists, absent))
-            return Found(whole, unchanged, note)
-    return Found(whole=False)
+            return Kept(*found[2:])
+    return None
 
 
 def write(
@@ -81,13 +82,13 @@ def write(
         return
 
 
-def _unchanged(signatures: list[Signature]) -> list[Signature]:
-    """Those that hold."""
+def changed(signatures: Sequence[Signature]) -> list[str]:
+    """The paths of those that look otherwise now."""
     try:  # all in one go, which takes half the time
         now = list(map(_LOOK, map(os.stat, [seen[0] for seen in signatures])))
-        return [seen for seen, look in zip(signatures, now, strict=True) if seen[1:] == look]
+        return [seen[0] for seen, look in zip(signatures, now, strict=True) if seen[1:] != look]
     except OSError:  # one is gone
-        return [seen for seen in signatures if seen == signature(seen[0])]
+        return [seen[0] for seen in signatures if seen != signature(seen[0])]
 
 
 def seal(value: Any) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from helios_pipe.cache import stamp
@@ -13,6 +14,9 @@ from helios_pipe.version import __version__
 if TYPE_CHECKING:
     from helios_pipe.ahead import Ahead
 
+_VERY_MANY = 4_000
+"""Files from which on a second process saves more time than it takes to start."""
+_THE_REST = "the rest of the stamp"
 _MATTER = ("PATH", "PYTHONPATH", CACHE_DIR_VARIABLE)
 
 
@@ -29,10 +33,14 @@ def answer(argv: list[str]) -> tuple[int | None, Ahead | None]:
         request = request_of(argv)
     except OSError:  # the folder we are in is gone
         return None, None
-    found = stamp.find(_cache_folders(argv), request, __version__)
-    note = found.note
-    if not found.whole:
-        return None, _look_ahead(found)
+    kept = stamp.find(_cache_folders(argv), request, __version__)
+    if kept is None:
+        return None, None
+    ahead = _looked_at(kept)
+    if ahead.changed or not kept.nothing_came():
+        return None, ahead
+    ahead.stop()
+    note = kept.note
     if note["style"] == "json":
         import json
         from datetime import UTC, datetime
@@ -44,15 +52,23 @@ def answer(argv: list[str]) -> tuple[int | None, Ahead | None]:
     return 0, None
 
 
-def _look_ahead(found: stamp.Found) -> Ahead | None:
-    """Have looked at, from now on, what the run will have to look at."""
+def _looked_at(kept: stamp.Kept) -> Ahead:
+    """What changed of all that the last run stood on. Of very much, a second process looks at a half, and then at what a run
+    would have to look at besides."""
     from helios_pipe.ahead import Ahead
 
-    ahead = Ahead(found.unchanged)
-    if found.note is not None and (thought := found.note.get("ahead")) is not None:
-        from helios_pipe.pipeline.forethought import questions
+    present, ahead = kept.present, Ahead()
+    if len(present) < _VERY_MANY:
+        ahead.changed = frozenset(stamp.changed(present))
+        return ahead
+    from helios_pipe.pipeline.forethought import Forethought, questions
 
-        ahead.ask(questions(thought, found.unchanged))
+    thought, half = Forethought(*kept.note["ahead"]), len(present) // 2
+    ahead.ask({_THE_REST: partial(stamp.changed, present[half:]), **questions(thought)})
+    changed = stamp.changed(present[:half])
+    rest = ahead.answer(_THE_REST)
+    ahead.changed = frozenset(changed).union(rest if isinstance(rest, list) else stamp.changed(present[half:]))
+    ahead.jobs = thought.jobs
     return ahead
 
 

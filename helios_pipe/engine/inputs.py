@@ -148,9 +148,9 @@ class Inputs:
         """The project's folder."""
         return self._root
 
-    def sources_at(self, paths: Sequence[str]) -> list[Source]:
-        """The files at these paths of the project. Raises StaleInputError where one is no file that can be read."""
-        return self.sources.look([self._root + path for path in paths])
+    def paths_of(self, names: Sequence[str]) -> list[str]:
+        """Where these files of the project are."""
+        return [self._root + name for name in names]
 
     def _plain_set(self, paths: Sequence[str], sources: list[Source]) -> InputSet:
         entries = [self._entry(path, source) for path, source in zip(paths, sources, strict=True)]

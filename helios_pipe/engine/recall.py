@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from helios_pipe.action.key import KEY_VERSION, record
-from helios_pipe.ahead import Ahead, chunks_of
+from helios_pipe.ahead import Ahead, Remembered, chunks_of
 from helios_pipe.cache.memos import Known, Memo, Memos, Outcomes
 from helios_pipe.cache.results import Result, Results
 from helios_pipe.cache.sources import Origins
@@ -35,23 +35,25 @@ class Recall:
         self._results = results
         self._version = version
         self._ahead = ahead
-        self._no_news: set[str] = set()
+        self._whole: dict[str, Memo] = {}
+        """Those that still say of every chunk what it came to."""
+        self.remembered: dict[str, Remembered] = {}
+        """Of each job of which it is known what its chunks came to: which memo says so, and the places of those of its sources
+        that look otherwise by now."""
 
     def take(self, work: JobWork, unwanted: Collection[int]) -> Sequence[Task]:
         """Give the chunks that are known, and none of those at `unwanted`, their keys and results. Returns the others, in
         order."""
         memo = self._find(work)
-        if memo is None:
+        moved = None if memo is None else self._moved(work, memo)
+        if memo is None or moved is None:
             return work.chunks
-        seen = self._ahead.answer(chunks_of(work.name))
-        unsure, moved = seen[1:] if isinstance(seen, tuple) and seen[0] == memo.checksum else (None, None)
-        off = self._changed(memo, unsure)
-        if off is None:
-            return work.chunks
-        off |= self._results.not_there(memo.outcomes, moved)
+        off = self._changed(memo, moved) | self._lost(work, memo)
         off.update(unwanted)
-        if len(off) * _NEWS <= len(work.chunks):
-            self._no_news.add(work.name)
+        if not off:
+            self._whole[work.name] = memo
+        if max(len(off), len(moved)) * _NEWS <= len(work.chunks):
+            self.remembered[work.name] = memo.checksum, moved
         return work.chunks.recall(memo.outcomes, off)
 
     def _find(self, work: JobWork) -> Memo | None:
@@ -60,19 +62,35 @@ class Recall:
         memo = self._memos.find(work.name, self._mark(work, recipe))
         return memo if memo is not None and len(memo.outcomes) == len(work.chunks) else None
 
-    def _changed(self, memo: Memo, unsure: Sequence[int] | None) -> set[int] | None:
-        """Which chunks have other inputs than they had; None where one cannot be read, which is told when it is looked up."""
-        then = memo.origins
-        moved = self._inputs.sources.recognise(then, unsure)
+    def _moved(self, work: JobWork, memo: Memo) -> list[int] | None:
+        """The places of the sources that look otherwise than they did; None where one cannot be read, which is told when its
+        chunk is looked up."""
+        checksum, odd = self._ahead.jobs.get(work.name, (b"", []))
+        unsure: Collection[int] | None = None
+        if checksum == memo.checksum and self._ahead.changed is not None and self._ahead.recent:
+            unsure = sorted({*odd, *memo.origins.places_of(self._ahead.changed)})
+        sources = self._inputs.sources
+        moved = sources.recognise(memo.origins, unsure)
         try:
-            now = self._inputs.sources.look([then.signatures[at][0] for at in moved])
+            sources.look([memo.origins.signatures[at][0] for at in moved])
         except StaleInputError:
             return None
-        each = len(then) // len(memo.outcomes)
+        return moved
+
+    def _changed(self, memo: Memo, moved: Sequence[int]) -> set[int]:
+        """Which chunks have other inputs than they had, where some of them look otherwise."""
+        then, each = memo.origins, len(memo.origins) // len(memo.outcomes)
+        now = self._inputs.sources.look([then.signatures[at][0] for at in moved])
         return {
             at // each for at, source in zip(moved, now, strict=True)
             if (source.digest, source.executable) != then.content(at)
         }  # fmt: skip
+
+    def _lost(self, work: JobWork, memo: Memo) -> set[int]:
+        """Which chunks have other blobs than they had, or none."""
+        seen = self._ahead.answer(chunks_of(work.name))
+        moved = seen[1] if isinstance(seen, tuple) and seen[0] == memo.checksum else None
+        return self._results.not_there(memo.outcomes, moved)
 
     def _mark(self, work: JobWork, recipe: Recipe) -> str:
         """All that decides on the keys of the job's chunks, but for what their own inputs hold, and on what the memo says."""
@@ -94,25 +112,35 @@ class Recall:
     def keep(self, work: JobWork) -> None:
         """Remember the job's chunks for the next run, where all are there and that is news. Raises StoreError."""
         recipe = _recipe(work)
-        if recipe is None or work.name in self._no_news or not work.started:
+        if recipe is None or work.name in self.remembered or not work.started:
             return
-        if any(task.state not in GOOD or task.digest is None for task in work.chunks):
-            return
-        paths: list[str] = []
-        for task in work.chunks if recipe.takes_inputs else ():
-            assert task.span is not None
-            paths += recipe.extra_patterns(chunk_values(task.span, ""))
-        known = self._known(work)
-        if known is None or not all(map(is_plain, paths)):
-            return
+        if (memo := self._whole.get(work.name)) is not None:
+            paths, outcomes = [seen[0] for seen in memo.origins.signatures], memo.outcomes
+        else:
+            known = self._known(work)
+            paths = self._paths(work, recipe) if known is not None else None
+            if known is None or paths is None:
+                return
+            outcomes = Outcomes.of(known)
         try:
-            sources = self._inputs.sources_at(paths)
+            sources = self._inputs.sources.look(paths)
         except StaleInputError:  # a folder
             return
-        self._memos.keep(work.name, self._mark(work, recipe), Memo(Origins.of(sources), Outcomes.of(known)))
+        checksum = self._memos.keep(work.name, self._mark(work, recipe), Memo(Origins.of(sources), outcomes))
+        self.remembered[work.name] = checksum, [at for at, source in enumerate(sources) if source.racy]
+
+    def _paths(self, work: JobWork, recipe: Recipe) -> list[str] | None:
+        """Where the chunks' own inputs are; None where one of their patterns means more than the file that it names."""
+        patterns: list[str] = []
+        for task in work.chunks if recipe.takes_inputs else ():
+            assert task.span is not None
+            patterns += recipe.extra_patterns(chunk_values(task.span, ""))
+        return self._inputs.paths_of(patterns) if all(map(is_plain, patterns)) else None
 
     def _known(self, work: JobWork) -> list[Known] | None:
-        """What is recorded of each chunk; None where that is not what it came to."""
+        """What is recorded of each chunk; None where one is not there, or that is not what it came to."""
+        if any(task.state not in GOOD or task.digest is None for task in work.chunks):
+            return None
         recorded = self._memos.recorded([task.key for task in work.chunks if not _is_it(task.found, task)])
         known: list[Known] = []
         for task in work.chunks:

@@ -91,8 +91,8 @@ class Resolver:
     def note_cutoff(self, found: Sequence[Task], works: Mapping[str, JobWork]) -> None:
         """Say of a job's nodes of one kind, found although something they need was made anew, that this came out the same."""
         first = found[0]
-        needs = [task for name in takes(first.work.nodes.job, first.kind) for task in works[name].tasks()]
-        needs += first.work.chunks if first.kind == "stitch" else ()
+        needs = [task for name in takes(first.work.nodes.job, first.kind) for task in works[name].single()]
+        needs += first.work.chunks.single() if first.kind == "stitch" else ()
         if any(task.state is State.DONE or task.reason == _SAME for task in needs):
             for task in found:
                 task.reason = task.reason or _SAME

@@ -4,50 +4,52 @@ still being loaded. So this module loads nothing until it is asked."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from helios_pipe.ahead import Look, chunks_of, standing_at
+from helios_pipe.ahead import Remembered, chunks_of, standing_at
 
 if TYPE_CHECKING:
     from helios_pipe.pipeline.session import Session
 
-_FEWEST = 1000
-"""Chunks from which on a second process saves more time than it takes to start."""
 
-Forethought = tuple[str, str, list[str], list[str]]
-"""The cache's folder, the job's id, the manifest's jobs whose blobs are worth a look, and the places where inputs stand."""
+class Forethought(NamedTuple):
+    """The cache's folder, the job's id, what was known of the chunks of the manifest's larger jobs, and the places where inputs
+    stand."""
+
+    cache: str = ""
+    job: str = ""
+    jobs: Mapping[str, Remembered] = {}
+    places: Sequence[str] = ()
 
 
-def forethought(session: Session) -> Forethought | None:
-    """What to look at, after a run. None where that is not worth a process."""
+def forethought(session: Session) -> Forethought:
+    """What to look at, after a run."""
+    from pathlib import Path
+
     from helios_pipe.pipeline.workplace import standing_folder
 
-    large = [work for work in session.works if len(work.chunks) >= _FEWEST]
+    large = [work for work in session.works if work.name in session.recall.remembered]
     cache = os.path.abspath(session.cache)
     standing = standing_folder(Path(cache), session.job_id)
     places = [f"{standing}/{work.final.name}" for work in large if work.final is not None]
-    if not large:
-        return None
     there = [place for place in places if os.path.exists(f"{place}.index")]
-    return cache, session.job_id, [work.name for work in large], there
+    return Forethought(cache, session.job_id, session.recall.remembered, there)
 
 
-def questions(thought: Forethought, unchanged: Sequence[Look]) -> dict[str, Callable[[], object]]:
-    """What to ask, in the order in which it will be needed, where some files were found unchanged."""
-    cache, job, names, places = thought
+def questions(thought: Forethought) -> dict[str, Callable[[], object]]:
+    """What to ask, in the order in which it will be needed."""
     asked: dict[str, Callable[[], object]] = {
-        chunks_of(name): partial(_look_at_chunks, cache, job, name, unchanged) for name in names
+        chunks_of(name): partial(_look_at_chunks, thought.cache, thought.job, name) for name in thought.jobs
     }
-    return asked | {standing_at(place): partial(_look_at_standing, place) for place in places}
+    return asked | {standing_at(place): partial(_look_at_standing, place) for place in thought.places}
 
 
-def _look_at_chunks(cache: str, job: str, name: str, unchanged: Sequence[Look]) -> object:
+def _look_at_chunks(cache: str, job: str, name: str) -> object:
     from helios_pipe.cache.memos import look
 
-    return look(cache, job, name, unchanged)
+    return look(cache, job, name)
 
 
 def _look_at_standing(place: str) -> object:

@@ -118,7 +118,7 @@ class Session:
         self.blobs = Blobs(self.cache, durable=request.durable)
         self.results = Results(self.database, self.blobs)
         self.memory = Memory(self.database)
-        self.sources = Sources(self.database, str(self.root), self.ahead)
+        self.sources = Sources(self.database, str(self.root))
         self.inputs = Inputs(self.manifest, self.sources, self.blobs)
         self.path = tool_path(settings.environment().get("PATH", os.defpath), self.cache / "bin")
         self.fetches = False
