@@ -9,6 +9,7 @@ once, however many chunks there are.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from json.encoder import encode_basestring as quoted
 from typing import Any, NamedTuple
@@ -18,6 +19,10 @@ from helios_pipe.digest import canonical, digest_bytes
 
 KEY_VERSION = 1
 """Changes with the meaning of any record. The golden tests hold it to that."""
+
+
+_AS_IT_IS = re.compile(r"[ !#-\[\]-~]*")
+"""Texts that JSON spells as they are."""
 
 
 class Record(NamedTuple):
@@ -70,10 +75,18 @@ def node_record(
     if frames is not None:
         text += f',"frames":{frames}'
     if extra.entries:
-        marked = [f'{quoted(path)}:"{digest}{"+x" if x else ""}"' for path, digest, _, x in extra.entries]
-        text += f',"inputs":{{{",".join(marked)}}}'
+        text += f',"inputs":{{{_spelled(extra)}}}'
     data = f'{text},"kind":"{kind}","recipe":"{recipe}","version":{KEY_VERSION}}}'.encode("utf-8", "surrogateescape")
     return Record(digest_bytes(data), data)
+
+
+def _spelled(tree: Tree) -> str:
+    """Each path and its content's mark, as JSON spells them."""
+    names = [entry[0] for entry in tree.entries]
+    marks = [f"{digest}+x" if x else digest for _, digest, _, x in tree.entries]
+    if _AS_IT_IS.fullmatch("".join(names)):
+        return '"' + '","'.join(map('":"'.join, zip(names, marks, strict=True))) + '"'
+    return ",".join([f'{quoted(name)}:"{mark}"' for name, mark in zip(names, marks, strict=True)])
 
 
 def family_record(recipe: str, template: list[str]) -> Record:

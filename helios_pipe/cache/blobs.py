@@ -6,16 +6,15 @@ import json
 import os
 from collections.abc import Sequence
 from itertools import count
-from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from helios_pipe.action.model import Entry, Tree
+from helios_pipe.cache.folders import BLOBS
+from helios_pipe.cache.memo import mark_of, marks_of
 from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, write_failed
-
-_MARK = attrgetter("st_size", "st_mtime_ns", "st_ino")
 
 
 class Mark(NamedTuple):
@@ -42,7 +41,8 @@ class Blobs:
     """
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
-        self.folder = folder / "cas"
+        self.folder = folder / BLOBS
+        self._cache = str(folder)
         self._prefix = f"{self.folder}{os.sep}"
         self._temp = folder / "tmp"
         self._durable = durable
@@ -126,18 +126,12 @@ class Blobs:
 
     def mark(self, digest: str) -> Mark | None:
         """How the blob's file looks now; None where there is none."""
-        try:
-            stat = os.stat(self.path(digest))
-        except OSError:
-            return None
-        return Mark(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        mark = mark_of(self.path(digest))
+        return None if mark is None else Mark(*mark)
 
     def marks(self, digests: Sequence[str]) -> Sequence[tuple[int, int, int] | None]:
         """The same for many."""
-        try:  # all in one go, which takes half the time
-            return list(map(_MARK, map(os.stat, map(self.path, digests))))
-        except OSError:  # one is gone
-            return list(map(self.mark, digests))
+        return marks_of(self._cache, digests)
 
     def intact(self, digest: Digest, *, folder: bool = False) -> bool:
         """Whether the bytes are there and right, read in full; a tree's files too. What is damaged is removed."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from helios_pipe.cache.folders import DATABASE
 from helios_pipe.errors import DiskFullError, StoreError
 from helios_pipe.transfer import MAKE_ROOM, missing_room
 
-FILE_NAME = "index.v1.sqlite"
 _NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
 )
@@ -84,7 +84,7 @@ class Database:
         _refuse_network_share(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.connection = sqlite3.connect(folder / FILE_NAME, timeout=_BUSY_MS / 1000, isolation_level=None)
+            self.connection = sqlite3.connect(folder / DATABASE, timeout=_BUSY_MS / 1000, isolation_level=None)
             self._prepare(durable=durable)
             _keep_out_of_git(folder)
         except FileExistsError as error:
@@ -138,7 +138,7 @@ class Database:
             pass
 
     def _unwritten(self, error: sqlite3.Error) -> StoreError:
-        path = self.folder / FILE_NAME
+        path = self.folder / DATABASE
         if _code(error) == sqlite3.SQLITE_FULL:
             text = missing_room(path, _PAGE)
             return DiskFullError(f"the cache's database {path} cannot be written: {text}", hint=MAKE_ROOM)
@@ -148,7 +148,7 @@ class Database:
         if _code(error) == sqlite3.SQLITE_FULL:
             return self._unwritten(error)
         hint = _hint(error) or "Give another cache folder with --cache-dir or HELIOS_PIPE_CACHE_DIR."
-        return StoreError(f"the cache's database {self.folder / FILE_NAME} cannot be used: {error}", hint=hint)
+        return StoreError(f"the cache's database {self.folder / DATABASE} cannot be used: {error}", hint=hint)
 
     def close(self) -> None:
         """Give the connection back. Idempotent."""

@@ -1,6 +1,15 @@
-"""Folders of the cache that more than one part of the program knows by name."""
+"""What stands where in a cache folder, for those that need no more than that."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+DATABASE = "index.v1.sqlite"
 STANDING = "standing"
-"""Beside the blobs, where inputs stay laid out from run to run."""
+"""Where inputs stay laid out from run to run."""
+BLOBS = "cas"
+
+
+def blob_paths(cache: str, digests: Iterable[str]) -> list[str]:
+    """Where blobs are, or would be."""
+    return [f"{cache}/{BLOBS}/{digest[:2]}/{digest}" for digest in digests]

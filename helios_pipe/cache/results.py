@@ -10,7 +10,7 @@ from helios_pipe.cache.backlog import Writes
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.generation import new_generation
-from helios_pipe.cache.memos import Outcomes
+from helios_pipe.cache.memo import Outcomes
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StoreError
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
-from functools import cached_property
+from collections.abc import Collection, Iterable
 from stat import S_ISREG
 from typing import NamedTuple
 
 from helios_pipe.cache.database import Database
+from helios_pipe.cache.memo import Origins
 from helios_pipe.cache.stamp import Signature, signature
-from helios_pipe.columns import nth_digest
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import StaleInputError
 
@@ -50,43 +49,6 @@ class Source(NamedTuple):
         stat = os.stat(self.path)
         now = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, bool(stat.st_mode & 0o100))
         return now != (self.size, self.mtime_ns, self.ctime_ns, self.inode, self.executable)
-
-
-class Origins:
-    """Source files as they were hashed, in columns: digests one after another in one text, each file's executable bit a byte. How
-    they looked is asked for when somebody looks at one."""
-
-    def __init__(self, digests: str, executable: bytes, signatures: Callable[[], list[Signature]]) -> None:
-        self.digests, self.executable, self._signatures = digests, executable, signatures
-
-    @classmethod
-    def of(cls, sources: Iterable[Source]) -> Origins:
-        """Those of `sources`, of which one that could have changed unseen is told by nothing."""
-        rows = list(sources)
-        seen = [(s.path, s.size, -1 if s.racy else s.mtime_ns, s.ctime_ns, s.inode) for s in rows]
-        return cls("".join(s.digest for s in rows), bytes(s.executable for s in rows), lambda: seen)
-
-    def __len__(self) -> int:
-        return len(self.executable)
-
-    @cached_property
-    def signatures(self) -> list[Signature]:
-        """How they looked."""
-        return self._signatures()
-
-    def places_of(self, paths: Collection[str]) -> list[int]:
-        """Where these files stand."""
-        return [at for at, seen in enumerate(self.signatures) if seen[0] in paths] if paths else []
-
-    def content(self, at: int) -> tuple[Digest, bool]:
-        """The digest of the one at that place, and whether it may be executed."""
-        return nth_digest(self.digests, at), bool(self.executable[at])
-
-    def source(self, at: int) -> Source:
-        """The one at that place."""
-        path, size, mtime_ns, ctime_ns, inode = self.signatures[at]
-        digest, executable = self.content(at)
-        return Source(path, digest, size, mtime_ns, ctime_ns, inode, executable, racy=False)
 
 
 class Sources:
@@ -177,7 +139,7 @@ class Sources:
             if place is None:
                 unknown.append(path)
             else:
-                self._seen[path] = place[0].source(place[1])
+                self._seen[path] = _told_of(*place)
         return unknown
 
     def _load(self, wanted: int) -> dict[str, tuple[int, int, int, int, str]] | None:
@@ -195,6 +157,13 @@ class Sources:
         query = "SELECT size, mtime_ns, ctime_ns, inode, digest FROM sources WHERE path = ?"
         row: tuple[int, int, int, int, str] | None = self._database.connection.execute(query, (path,)).fetchone()
         return row
+
+
+def _told_of(origins: Origins, at: int) -> Source:
+    """The one at that place, as it was found."""
+    path, size, mtime_ns, ctime_ns, inode = origins.signatures[at]
+    digest, executable = origins.content(at)
+    return Source(path, digest, size, mtime_ns, ctime_ns, inode, executable, racy=False)
 
 
 def _hash_many(files: list[tuple[int, str]]) -> list[Source]:

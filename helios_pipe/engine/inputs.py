@@ -168,14 +168,15 @@ class Inputs:
             found += self.entries_of(digest, folder, f"{path}/{index:04d}/{output.name}")
         return found
 
-    def files_of(self, paths: Sequence[str], blobs: Sequence[tuple[Digest, bool, int | None]]) -> list[Entry]:
+    def files_of(
+        self, paths: Sequence[str], digests: Sequence[Digest], folders: Sequence[bool], sizes: Sequence[int | None]
+    ) -> list[Entry]:
         """Blobs as files of a workspace, each at its path or below it. Of each comes whether it is a folder, and its size in
         bytes where that is known."""
-        if all(size is not None and not folder for _, folder, size in blobs):
-            digests, _, sizes = zip(*blobs, strict=True) if blobs else ((), (), ())
+        if not any(folders) and None not in sizes:
             return list(map(_ENTRY, zip(paths, digests, sizes, repeat(False))))
         entries: list[Entry] = []
-        for path, (digest, folder, size) in zip(paths, blobs, strict=True):
+        for path, digest, folder, size in zip(paths, digests, folders, sizes, strict=True):
             if folder or size is None:
                 entries += self.entries_of(digest, folder, path)
             else:

@@ -80,6 +80,7 @@ class Loop:
                 self._brake.stop(Stop.LIMIT)
             self._advance()
             self._look_up(deadline)
+        self._settler.note_known()
         placed = [self._placed[work.name] for work in self._works if work.name in self._placed]
         summary = self._ledger.summary(self._around.clock() - began, self._brake.reason, self._fatal, placed)
         meter = self._meter
@@ -126,7 +127,7 @@ class Loop:
             return
         single = list(work.chunks) if self._ledger.heard else work.chunks.single()
         self._ledger.found_at_once(work, len(work.chunks) - len(single))
-        self._settler.note_known(work)
+        self._settler.found_known(work)
         self._take_up(single)
 
     def _take_up(self, tasks: Sequence[Task]) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 
 from helios_pipe.action.key import KEY_VERSION, record
 from helios_pipe.ahead import Ahead, Remembered, chunks_of
-from helios_pipe.cache.memos import Known, Memo, Memos, Outcomes
+from helios_pipe.cache.memo import Known, Memo, Origins, Outcomes
+from helios_pipe.cache.memos import Memos
 from helios_pipe.cache.results import Result, Results
-from helios_pipe.cache.sources import Origins
 from helios_pipe.engine.inputs import Inputs, is_plain
 from helios_pipe.engine.recipe import Recipe, chunk_values
 from helios_pipe.engine.work import GOOD, JobWork, Task
@@ -114,6 +114,7 @@ class Recall:
         recipe = _recipe(work)
         if recipe is None or work.name in self.remembered or not work.started:
             return
+        paths: list[str] | None
         if (memo := self._whole.get(work.name)) is not None:
             paths, outcomes = [seen[0] for seen in memo.origins.signatures], memo.outcomes
         else:

@@ -181,9 +181,7 @@ def stitch_action(
     name = job.stitch.output.rstrip("/").rsplit("/", 1)[-1]
     listed = any("inputs_list" in word.fields for word in job.stitch.command)
     base = job_base(nodes, common, Tree(), "stitch", Output(name, folder, frames))
-    base = base._replace(
-        workspace="isolated", files=((INPUTS_LIST, "".join(f"{p}\n" for p in paths)),) if listed else ()
-    )
+    base = base._replace(workspace="isolated", files=((INPUTS_LIST, "\n".join((*paths, ""))),) if listed else ())
     values = {"output": name, "inputs_list": INPUTS_LIST}
     argv: list[str] = []
     for word in job.stitch.command:

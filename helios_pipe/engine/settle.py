@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from helios_pipe.action.model import Join, Step
-from helios_pipe.cache.memos import Known
+from helios_pipe.cache.memo import Known
 from helios_pipe.cache.results import Attempt, Commit, Result, Results, packed, proof_key
 from helios_pipe.columns import nth_digest, nth_digests
 from helios_pipe.digest import Digest, canonical
@@ -51,6 +51,7 @@ class Settler:
         self._root = root
         self._results = results
         self._coming: list[Task] = []
+        self._found: list[JobWork] = []
         self._packed: dict[str, bytes] = {}
 
     def expect(self, task: Task) -> None:
@@ -58,11 +59,14 @@ class Settler:
         self._coming.append(task)
 
     def make_ready(self) -> None:
-        """Do now, while slots are at work, what need not wait for them: the record of a join of ten thousand is long."""
+        """Do now, while a stitch is at work, what need not wait for it: the record of a join of ten thousand is long."""
+        if not self._coming:
+            return
         for task in self._coming:
             if task.state is State.RUNNING:
                 self._packed[task.key] = packed(task.preimage)
         self._coming.clear()
+        self.note_known()
 
     def settle(self, batch: Sequence[Ended], beaten: Sequence[Ended], now: float) -> Settled:
         """Check each outcome's guards, commit what is right in one transaction, and say what came of it. Of attempts that
@@ -92,8 +96,17 @@ class Settler:
         if rows:
             self._results.commit(Commit(last=rows))
 
-    def note_known(self, work: JobWork) -> None:
-        """The same for the chunks of a job that are known and no tasks."""
+    def found_known(self, work: JobWork) -> None:
+        """The chunks of a job that are known and no tasks were found. That is noted when there is time for it."""
+        self._found.append(work)
+
+    def note_known(self) -> None:
+        """The same as `note_found`, for chunks that are known and no tasks, as far as that is still to be done."""
+        for work in self._found:
+            self._note_known(work)
+        self._found.clear()
+
+    def _note_known(self, work: JobWork) -> None:
         known, nodes = work.chunks.known, work.nodes
         if known is None:
             return

@@ -46,10 +46,12 @@ class Stitches:
         left, names = left_to_join(work)
         for source in stitch.sources:
             for part in _parts_of(source, outputs[source]):
-                left.append((part.digest, part.folder, None))
+                left.digests.append(part.digest)
+                left.folders.append(part.folder)
+                left.sizes.append(None)
                 names.append(part.name)
         paths = stitch_inputs(names)
-        entries = self._inputs.files_of(paths, left)
+        entries = self._inputs.files_of(paths, *left)
         own = self._inputs.files(stitch.inputs, job, (*job.where, "stitch", "inputs"))
         entries += own.tree.entries
         self._guard(work, own)

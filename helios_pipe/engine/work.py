@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from enum import Enum, auto
-from typing import overload
+from typing import NamedTuple, overload
 
 from helios_pipe.action.model import Action, Limits, Part, Step
-from helios_pipe.cache.memos import Known, Outcomes
+from helios_pipe.cache.memo import Known, Outcomes
 from helios_pipe.cache.results import Result
 from helios_pipe.digest import Digest
 from helios_pipe.engine.inputs import EMPTY, InputSet, JobOutput
@@ -64,15 +64,27 @@ class Task:
         self.digest, self.folder, self.found = known.digest, known.folder, known
 
 
-Left = tuple[Digest, bool, int | None]
-"""What a node left: its content, whether that is a folder, and its size in bytes where this run has looked at it."""
+class Left(NamedTuple):
+    """What nodes left, in columns: contents, whether those are folders, and sizes in bytes where this run has looked at them."""
 
+    digests: list[Digest]
+    folders: list[bool]
+    sizes: list[int | None]
 
-def left_by(piece: Task | Result) -> Left:
-    """What is there of a piece of a join."""
-    found = piece if isinstance(piece, Result) else piece.found
-    assert piece.digest is not None
-    return piece.digest, piece.folder, found.size if found is not None and found.digest == piece.digest else None
+    def put(self, at: int, piece: Task | Result) -> None:
+        """What is there of a piece of a join."""
+        found = piece if isinstance(piece, Result) else piece.found
+        assert piece.digest is not None
+        self.digests[at], self.folders[at] = piece.digest, piece.folder
+        self.sizes[at] = found.size if found is not None and found.digest == piece.digest else None
+
+    @classmethod
+    def by(cls, pieces: Sequence[Task | Result]) -> Left:
+        """That of all these."""
+        left = cls([Digest("")] * len(pieces), [False] * len(pieces), [None] * len(pieces))
+        for at, piece in enumerate(pieces):
+            left.put(at, piece)
+        return left
 
 
 class Chunks(Sequence[Task]):
@@ -141,14 +153,14 @@ class Chunks(Sequence[Task]):
         """Those that are tasks; the others are known, and there."""
         return [task for task in self._made if task is not None] if self.known is not None else list(self)
 
-    def left(self) -> list[Left]:
-        """What each of them left."""
+    def left(self) -> Left:
+        """What they left."""
         if (known := self.known) is None:
-            return [left_by(task) for task in self]
-        found: list[Left] = list(zip(known.each_digest(), map(bool, known.folders), known.sizes, strict=True))
+            return Left.by(list(self))
+        left = Left(known.each_digest(), list(map(bool, known.folders)), list(known.sizes))
         for task in self.single():
-            found[task.index] = left_by(task)
-        return found
+            left.put(task.index, task)
+        return left
 
 
 class JobWork:
@@ -209,13 +221,13 @@ def make_works(jobs: Sequence[JobNodes]) -> list[JobWork]:
     return works
 
 
-def left_to_join(work: JobWork) -> tuple[list[Left], list[str]]:
+def left_to_join(work: JobWork) -> tuple[Left, list[str]]:
     """What the pieces of a job's join left, in order, and the last components of their names."""
     chunks, pieces = work.chunks, work.plan_pieces
     if pieces is chunks and work.nodes.job.chunk is not None:
         return chunks.left(), [_base_name(chunks.recipe)] * len(chunks)
     recipes = [chunks.recipe if isinstance(piece, Result) else piece.recipe for piece in pieces]
-    return [left_by(piece) for piece in pieces], [_base_name(recipe) for recipe in recipes]
+    return Left.by(pieces), [_base_name(recipe) for recipe in recipes]
 
 
 def _base_name(recipe: Recipe | None) -> str:

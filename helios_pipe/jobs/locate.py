@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from helios_pipe.cache.database import FILE_NAME
+from helios_pipe.cache.folders import DATABASE
 from helios_pipe.errors import UsageError
 from helios_pipe.jobs.journal import RunRecord
 from helios_pipe.settings import DEFAULT_CACHE_DIR, given_cache_dir
@@ -19,13 +19,13 @@ def find_cache(flag: str | None, word: str | None = None) -> Path:
     `.helios` in this folder or the nearest one above. Raises UsageError where there is none."""
     given = given_cache_dir(flag)
     if given is not None:
-        if not (given / FILE_NAME).exists():
+        if not (given / DATABASE).exists():
             raise UsageError(f"there is no cache in {given}", hint="Nothing has run there yet.")
         return given
     here = Path.cwd()
     folders = [*([(here / word).parent] if word and os.path.isfile(word) else []), here, *here.parents]
     for folder in folders:
-        if (folder / DEFAULT_CACHE_DIR / FILE_NAME).exists():
+        if (folder / DEFAULT_CACHE_DIR / DATABASE).exists():
             return folder / DEFAULT_CACHE_DIR
     raise UsageError(f"there is no cache in {here} or above it", hint=_HINT)
 

@@ -244,11 +244,11 @@ class JobManager:
             board.close()
 
     def _forget_runs(self, status: JobStatus) -> None:
-        from helios_pipe.cache.database import FILE_NAME
+        from helios_pipe.cache.folders import DATABASE
         from helios_pipe.jobs.board import Board
 
         cache = self._cache_of(status)
-        if (cache / FILE_NAME).exists():
+        if (cache / DATABASE).exists():
             board = Board(cache)
             try:
                 board.delete(status.id)

@@ -47,7 +47,7 @@ def questions(thought: Forethought) -> dict[str, Callable[[], object]]:
 
 
 def _look_at_chunks(cache: str, job: str, name: str) -> object:
-    from helios_pipe.cache.memos import look
+    from helios_pipe.cache.memo import look
 
     return look(cache, job, name)
 

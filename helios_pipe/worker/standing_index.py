@@ -39,12 +39,13 @@ class Index:
     """Files in order, and folders; `others` are the paths of all else that they were laid out with."""
 
     def __init__(
-        self, paths: list[str], digests: Sequence[str], executable: bytes, others: tuple[str, ...], looks: Callable[[], _Looks],
+        self, paths: list[str], digests: str, executable: bytes, others: tuple[str, ...], looks: Callable[[], _Looks],
         newest_ns: int,
     ) -> None:  # fmt: skip
         """`looks` are asked for when somebody needs them: how each file looked, and each folder by its path. No date that counts
         among them is later than `newest_ns`."""
-        self.paths, self.digests, self.others = paths, list(digests), others
+        self.paths, self.others = paths, others
+        self._joined = digests
         self.executable = bytearray(executable)
         self._given = looks
         self._newest_ns = newest_ns
@@ -57,7 +58,8 @@ class Index:
         """One that was never written: of each file its digest, whether it may be executed, and how it looks."""
         looks = [look for _, _, look in files.values()], folders
         executable = bytes(x for _, x, _ in files.values())
-        return cls(list(files), [d for d, _, _ in files.values()], executable, others, lambda: looks, _newest(*looks))
+        digests = "".join(digest for digest, _, _ in files.values())
+        return cls(list(files), digests, executable, others, lambda: looks, _newest(*looks))
 
     @classmethod
     def read(cls, path: str, trusted: bytes | None = None) -> tuple[Index, bytes]:
@@ -73,15 +75,24 @@ class Index:
         if version != _VERSION:
             raise OSError("of another version")
         looks: Callable[[], Any] = partial(marshal.loads, parts[1])
-        index = cls(paths.split("\0"), all_digests(digests.hex()), executable, others, looks, newest_ns)
+        index = cls(paths.split("\0"), digests.hex(), executable, others, looks, newest_ns)
         index._take(*marshal.loads(parts[2]))  # noqa: S302
         index._stored = data
         return index, head
 
+    @cached_property
+    def digests(self) -> list[str]:
+        """The digest of each file."""
+        digests: list[str] = [*all_digests(self._joined)]
+        for at, (digest, _, _) in self._new_files.items():
+            digests[at] = digest
+        return digests
+
     def _take(self, files: dict[int, tuple[str, bool, Look]], folders: dict[str, Look]) -> None:
-        for at, (digest, executable, look) in files.items():
-            self.put(at, digest, executable=executable, look=look)
+        self._new_files |= files
         self._new_folders |= folders
+        for at, (_, executable, _) in files.items():
+            self.executable[at] = executable
 
     def put(self, at: int, digest: str, *, executable: bool, look: Look) -> None:
         """Another file is in the place of the one there."""

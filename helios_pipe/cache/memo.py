@@ -1,0 +1,172 @@
+"""What a memo says, and how it is written down. A process that looks ahead reads one, too, so this loads nothing that takes
+time."""
+
+from __future__ import annotations
+
+import marshal
+import os
+from array import array
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cached_property, partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+from helios_pipe.cache.folders import DATABASE, blob_paths
+from helios_pipe.cache.stamp import Signature, checksum_of, seal, unseal
+from helios_pipe.columns import all_digests, nth_digest
+
+if TYPE_CHECKING:
+    from helios_pipe.cache.sources import Source
+    from helios_pipe.digest import Digest
+
+FORMAT = 3
+_MARK = attrgetter("st_size", "st_mtime_ns", "st_ino")
+
+Mark = tuple[int, int, int]
+"""How a blob's file looks: size in bytes, mtime in ns, inode."""
+
+
+def mark_of(path: str) -> Mark | None:
+    """How the blob at `path` looks now; None where there is none."""
+    try:
+        mark: Mark = _MARK(os.stat(path))
+    except OSError:
+        return None
+    return mark
+
+
+def marks_of(folder: str, digests: Sequence[str]) -> Sequence[Mark | None]:
+    """How these blobs of the cache `folder` look now, all in one go, which takes half the time."""
+    paths = blob_paths(folder, digests)
+    try:
+        return list(map(_MARK, map(os.stat, paths)))
+    except OSError:  # one is gone
+        return list(map(mark_of, paths))
+
+
+class Known(NamedTuple):
+    """A result, as far as a hit needs it: its key, its output's digest, and the mark of that blob."""
+
+    key: str
+    digest: Digest
+    folder: bool
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+class Origins:
+    """Source files as they were hashed, in columns: digests one after another in one text, each file's executable bit a byte. How
+    they looked is asked for when somebody looks at one."""
+
+    def __init__(self, digests: str, executable: bytes, signatures: Callable[[], list[Signature]]) -> None:
+        self.digests, self.executable, self._signatures = digests, executable, signatures
+
+    @classmethod
+    def of(cls, sources: Iterable[Source]) -> Origins:
+        """Those of `sources`, of which one that could have changed unseen is told by nothing."""
+        rows = list(sources)
+        seen = [(s.path, s.size, -1 if s.racy else s.mtime_ns, s.ctime_ns, s.inode) for s in rows]
+        return cls("".join(s.digest for s in rows), bytes(s.executable for s in rows), lambda: seen)
+
+    def __len__(self) -> int:
+        return len(self.executable)
+
+    @cached_property
+    def signatures(self) -> list[Signature]:
+        """How they looked."""
+        return self._signatures()
+
+    def places_of(self, paths: Collection[str]) -> list[int]:
+        """Where these files stand."""
+        return [at for at, seen in enumerate(self.signatures) if seen[0] in paths] if paths else []
+
+    def content(self, at: int) -> tuple[Digest, bool]:
+        """The digest of the one at that place, and whether it may be executed."""
+        return nth_digest(self.digests, at), bool(self.executable[at])
+
+
+class Outcomes:
+    """What came of a job's chunks, in columns: keys and digests each in one text, whether it is a folder a byte each. How the
+    blobs looked is asked for when somebody looks at one."""
+
+    def __init__(
+        self, keys: str, digests: str, folders: bytes, sizes: Sequence[int], marks: Callable[[], list[Mark]]
+    ) -> None:
+        self.keys, self.digests, self.folders, self.sizes, self._marks = keys, digests, folders, sizes, marks
+
+    @classmethod
+    def of(cls, known: Sequence[Known]) -> Outcomes:
+        """Those of `known`."""
+        keys, digests = "".join(row.key for row in known), "".join(row.digest for row in known)
+        marks = [row[3:] for row in known]
+        return cls(keys, digests, bytes(row.folder for row in known), [mark[0] for mark in marks], lambda: marks)
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    @cached_property
+    def marks(self) -> list[Mark]:
+        """How the blobs looked."""
+        return self._marks()
+
+    def known(self, at: int) -> Known:
+        """What came of the chunk at that place."""
+        return Known(self.key(at), nth_digest(self.digests, at), bool(self.folders[at]), *self.marks[at])
+
+    def key(self, at: int) -> str:
+        """The key of the chunk at that place."""
+        return nth_digest(self.keys, at)
+
+    def moved(self, marks_of: Callable[[Sequence[str]], Sequence[Mark | None]]) -> set[int]:
+        """The places of those whose blobs do not have the marks that they had."""
+        now = marks_of(self.each_digest())
+        if now == self.marks:
+            return set()
+        return {at for at, (mark, then) in enumerate(zip(now, self.marks, strict=True)) if mark != then}
+
+    def each_digest(self) -> list[Digest]:
+        """The digests of all of them."""
+        return all_digests(self.digests)
+
+
+class Memo(NamedTuple):
+    """A job's chunks in order: their own inputs, the same number for each, and what came of them."""
+
+    origins: Origins
+    outcomes: Outcomes
+    checksum: bytes = b""
+
+    def packed(self) -> bytes:
+        """As it is stored: what a run needs of every chunk as plain bytes, and what it needs of hardly any as bytes to be opened
+        when it does."""
+        origins, outcomes = self.origins, self.outcomes
+        hexes = [bytes.fromhex(text) for text in (origins.digests, outcomes.keys, outcomes.digests)]
+        sizes = array("q", outcomes.sizes).tobytes()
+        rows = marshal.dumps(origins.signatures), marshal.dumps(outcomes.marks)
+        return seal((FORMAT, *hexes, origins.executable, outcomes.folders, sizes, *rows))
+
+    @classmethod
+    def opened(cls, data: bytes) -> Memo | None:
+        """The one that was packed; None where it is no such thing, or another bit than it was."""
+        found = unseal(data)
+        if not isinstance(found, tuple) or found[0] != FORMAT:
+            return None
+        contents, keys, digests, executable, folders, sizes, signatures, marks = found[1:]
+        origins = Origins(contents.hex(), executable, partial(marshal.loads, signatures))
+        outcomes = Outcomes(keys.hex(), digests.hex(), folders, array("q", sizes), partial(marshal.loads, marks))
+        return cls(origins, outcomes, checksum_of(data))
+
+
+def look(folder: str, job: str, name: str) -> tuple[bytes, list[int]] | None:
+    """The checksum of the memo that is kept for a job in the cache `folder`, and the places of the chunks whose blobs are not as
+    it says. None where there is none. Opens the database for itself. Raises OSError, sqlite3.Error."""
+    import sqlite3
+
+    file = f"{folder}/{DATABASE}"
+    os.stat(file)  # or it would be made
+    connection = sqlite3.connect(file)
+    row = connection.execute("SELECT data FROM memos WHERE job=? AND name=?", (job, name)).fetchone()
+    connection.close()
+    memo = Memo.opened(row[0]) if row else None
+    return None if memo is None else (memo.checksum, sorted(memo.outcomes.moved(partial(marks_of, folder))))
