@@ -27,21 +27,18 @@ def main() -> int:
 
         print(f"helios-pipe {__version__}")  # noqa: T201
         return 0
-    ahead = None
-    if argv[:1] == ["run"]:
-        from helios_pipe.cli.fast import answer
-
-        code, ahead = answer(argv)
-        if code is not None:
-            return code
     gc.set_threshold(_YOUNG, 20, 100)
-    if argv[:1] == ["run"]:
+    if argv[:1] != ["run"]:
+        from helios_pipe.cli.app import call
+
+        return call(argv)
+    from helios_pipe.cli.fast import answer
+
+    code, ahead = answer(argv)
+    if code is None:
         code = _run(argv, ahead)
         _leave(code)
-        return code
-    from helios_pipe.cli.app import call
-
-    return call(argv)
+    return code
 
 
 def _run(argv: list[str], ahead: Ahead | None) -> int:

@@ -16,7 +16,7 @@ from helios_pipe.action.key import (
     recipe_record,
 )
 from helios_pipe.action.model import Action, Entry, Limits, Output, ToolMark, Tree
-from helios_pipe.graph.chunking import Span
+from helios_pipe.graph.chunking import MIN_DIGITS, Span, numbers
 from helios_pipe.graph.nodes import JobNodes
 from helios_pipe.manifest.model import Job, Manifest
 from helios_pipe.manifest.template import Template
@@ -192,7 +192,7 @@ def stitch_action(
 
 def stitch_inputs(names: Sequence[str]) -> list[str]:
     """Where a stitch's command sees its inputs, which have these names."""
-    return [f"in/{ordinal:04d}/{name}" for ordinal, name in enumerate(names)]
+    return [f"in/{number}/{name}" for number, name in zip(numbers(len(names), MIN_DIGITS), names, strict=True)]
 
 
 def output_of(name: str) -> Output:

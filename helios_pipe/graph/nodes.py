@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from helios_pipe.graph.chunking import Span, digits
+from helios_pipe.graph.chunking import Span, digits, numbers
 from helios_pipe.manifest.model import Job, JobInput
 
 NodeKind = Literal["chunk", "stitch", "command"]
@@ -53,8 +53,8 @@ class JobNodes(NamedTuple):
 
     def chunk_names(self) -> list[str]:
         """The names of all chunks, in order."""
-        head, width = f"{self.job.name}/", digits(len(self.spans))
-        return [f"{head}{span.index:0{width}d}" for span in self.spans]
+        head, count = f"{self.job.name}/", len(self.spans)
+        return [head + number for number in numbers(count, digits(count))]
 
     def chunk_name(self, index: int) -> str:
         """The name of the chunk at `index`."""

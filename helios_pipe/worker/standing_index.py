@@ -127,10 +127,11 @@ class Index:
 
     def otherwise(self, entries: Sequence[Entry]) -> list[int] | None:
         """The places at which another file is wanted; None where files are wanted elsewhere."""
-        if [path for path, _, _, _ in entries] != self.paths:
+        paths, digests, _, bits = zip(*entries, strict=True)
+        if list(paths) != self.paths:
             return None
-        off = [at for at, (entry, digest) in enumerate(zip(entries, self.digests, strict=True)) if entry[1] != digest]
-        executable = bytes(x for _, _, _, x in entries)
+        off = [at for at, (new, old) in enumerate(zip(digests, self.digests, strict=True)) if new != old]
+        executable = bytes(bits)
         if executable != self.executable:
             off += [at for at, (x, y) in enumerate(zip(executable, self.executable, strict=True)) if x != y]
         return sorted(set(off))
