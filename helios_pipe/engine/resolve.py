@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from helios_pipe.action.key import Record
 from helios_pipe.action.model import Action, Step
 from helios_pipe.cache.results import Result, Results
-from helios_pipe.engine.cover import Piece, cover
 from helios_pipe.engine.inputs import Inputs, JobOutput
 from helios_pipe.engine.recall import Recall
 from helios_pipe.engine.recipe import (
@@ -20,6 +20,9 @@ from helios_pipe.engine.recipe import (
 from helios_pipe.engine.stitches import Stitches
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.graph.nodes import takes
+
+if TYPE_CHECKING:
+    from helios_pipe.engine.cover import Piece
 
 _SAME = "same bytes"
 
@@ -152,6 +155,8 @@ class Resolver:
             self._take_cover(work, rows)
 
     def _take_cover(self, work: JobWork, rows: list[Result]) -> None:
+        from helios_pipe.engine.cover import Piece, cover
+
         first = work.chunks[0].span
         assert first is not None
         cells = [

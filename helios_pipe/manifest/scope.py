@@ -14,7 +14,6 @@ from helios_pipe.manifest.model import MarkPath
 from helios_pipe.manifest.problems import Report
 from helios_pipe.manifest.schema import FLAWED
 from helios_pipe.manifest.template import Field, Template, TemplateError, parse_template
-from helios_pipe.manifest.words import CommandError, split_posix
 
 FRAMES = frozenset({"chunk.start", "chunk.end", "chunk.count", "chunk.step"})
 CHUNK = FRAMES | {"chunk.index"}
@@ -100,6 +99,8 @@ class Scope:
             return [(word, at) for word, at in spelled if word is not None]
         if not isinstance(raw, str):
             return []
+        from helios_pipe.manifest.words import CommandError, split_posix
+
         try:
             words = [(word, where) for word in split_posix(raw)]
         except CommandError as error:

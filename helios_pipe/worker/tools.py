@@ -10,7 +10,6 @@ from helios_pipe.action.model import ToolMark
 from helios_pipe.digest import digest_file
 from helios_pipe.errors import ToolError
 from helios_pipe.worker.programs import find_program
-from helios_pipe.worker.toolcheck import missing_program, tool_line
 
 _BY_BYTES = "sha256:"
 
@@ -56,6 +55,8 @@ class WorkerTools:
         )
 
     def _line(self, mark: ToolMark, *, by_bytes: bool) -> str:
+        from helios_pipe.worker.toolcheck import missing_program, tool_line
+
         program = find_program(mark.name, self._path) or (mark.argv and find_program(mark.argv[0], self._path)) or None
         if program is None:
             raise missing_program(mark.name, self._path)
