@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -11,8 +10,7 @@ from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One chunk. `name` is its node's name, for messages; `file` the name that says what format it is in, where `path`
     does not (a blob in the cache). Where given, `frames` is how many it must hold, `digest` what its bytes must have, and
     `start` the number of its first frame; `step` is how far apart the frame numbers lie."""
@@ -26,8 +24,7 @@ class Piece:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class JoinSettings:
+class JoinSettings(NamedTuple):
     """How to join: all of it is part of the key. `fps` None takes the first chunk's rate. `metadata` is set on the output
     beside what the first chunk carries; an empty value removes the tag. `audio_codec` is the encoder of the sound (None: as
     the container asks for, see sound; what chunks hold is kept), `audio_bitrate` is in bits a second."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,5 +87,5 @@ def test_what_nobody_writes_is_refused(three: list[Piece], stitcher: FfmpegStitc
     with pytest.raises(StitchError, match=r"ffmpeg could not join 3 chunks as webm: "):
         stitcher.stitch([piece.path for piece in three], tmp_path / "all.webm")
     with pytest.raises(StitchError, match=r"as webm: "):
-        join([replace(piece, start=None) for piece in three], tmp_path / "all.webm")
+        join([piece._replace(start=None) for piece in three], tmp_path / "all.webm")
     assert not (tmp_path / "all.webm").exists()

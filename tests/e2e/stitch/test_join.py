@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def test_every_frame_is_there_once_and_in_order(three: list[Piece], tmp_path: Pa
 
 
 def test_the_result_tells_of_every_chunk(three: list[Piece], tmp_path: Path) -> None:
-    known = [replace(piece, digest=digest_file(piece.path)) for piece in three]
+    known = [piece._replace(digest=digest_file(piece.path)) for piece in three]
     joined = join(known, tmp_path / "all.mp4")
     assert [(chunk.name, chunk.first, chunk.frames) for chunk in joined.chunks] == [
         ("zoom/0000", 0, 1),
@@ -134,7 +133,7 @@ def test_chunks_in_the_cache_need_no_suffix(three: list[Piece], tmp_path: Path) 
     for piece in three:
         blob = tmp_path / f"blob{piece.start}"
         piece.path.rename(blob)
-        blobs.append(replace(piece, path=blob))
+        blobs.append(piece._replace(path=blob))
     assert join(blobs, tmp_path / "all.mp4").frames == 10
 
 
@@ -148,7 +147,7 @@ def test_any_name_will_do(name: str, three: list[Piece], tmp_path: Path) -> None
     for piece in three:
         path = folder / f"{piece.start}{name}"
         piece.path.rename(path)
-        pieces.append(replace(piece, path=path))
+        pieces.append(piece._replace(path=path))
     assert join(pieces, tmp_path / name).frames == 10
     assert count_frames(tmp_path / name) == 10
 

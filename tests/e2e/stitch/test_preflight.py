@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -103,7 +102,7 @@ def test_a_text_that_names_another_file_is_not_followed(
 
 
 def test_flipped_bytes_are_seen_by_the_digest_alone(three: list[Piece], refused: Refused) -> None:
-    known = [replace(piece, digest=digest_file(piece.path)) for piece in three]
+    known = [piece._replace(digest=digest_file(piece.path)) for piece in three]
     data = bytearray(three[2].path.read_bytes())
     at = data.index(b"mdat") + 300
     data[at] ^= 0x40
@@ -117,7 +116,7 @@ def test_flipped_bytes_are_seen_by_the_digest_alone(three: list[Piece], refused:
 
 def test_swapped_chunks_are_seen_by_the_digest(tmp_path: Path, make: Make, refused: Refused) -> None:
     left, right = make("0000"), make("0001", *X264, "-vf", "negate")
-    left, right = replace(left, digest=digest_file(right.path)), replace(right, digest=digest_file(left.path))
+    left, right = left._replace(digest=digest_file(right.path)), right._replace(digest=digest_file(left.path))
     assert "zoom/0000 (0000.mp4): sha256 is" in refused([left, right])
 
 
@@ -303,14 +302,14 @@ def test_another_rate_than_the_jobs(make: Make, refused: Refused) -> None:
 
 
 def test_too_few_frames(three: list[Piece], refused: Refused) -> None:
-    told = refused([three[0], three[1], replace(three[2], frames=8)])
+    told = refused([three[0], three[1], three[2]._replace(frames=8)])
     assert told == (
         "zoom/0003 (3.mp4): 7 frames, expected 8\n  The command must render exactly the frames that it was asked for."
     )
 
 
 def test_too_many_frames(three: list[Piece], refused: Refused) -> None:
-    told = refused([replace(three[0], start=None), replace(three[1], frames=1, start=None)])
+    told = refused([three[0]._replace(start=None), three[1]._replace(frames=1, start=None)])
     assert told.startswith("zoom/0001 (1.mp4): 2 frames, expected 1")
 
 
@@ -325,5 +324,5 @@ def test_a_chunk_twice(three: list[Piece], refused: Refused) -> None:
 
 
 def test_ranges_with_a_step_tile_too(tmp_path: Path, make: Make, refused: Refused) -> None:
-    left = replace(make("0000"), start=0, frames=6, step=2)
-    assert "begins at frame 6, expected 12" in refused([left, replace(make("0006"), start=6, frames=6, step=2)])
+    left = make("0000")._replace(start=0, frames=6, step=2)
+    assert "begins at frame 6, expected 12" in refused([left, make("0006")._replace(start=6, frames=6, step=2)])

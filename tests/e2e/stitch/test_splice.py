@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -190,7 +189,7 @@ def test_frames_that_lie_apart_are_put_side_by_side(tmp_path: Path, ffmpeg: Ffmp
         at = bytes(moved).index(name)
         moved[at - 4 : at] = (int.from_bytes(moved[at - 4 : at], "big") + 16).to_bytes(4, "big")
     path.write_bytes(moved)
-    apart = [*pieces[:3], replace(pieces[3], digest=digest_file(path))]
+    apart = [*pieces[:3], pieces[3]._replace(digest=digest_file(path))]
     found = plan_splice(apart, marks_of(apart), JoinSettings())
     assert found is not None
     assert len(found.chunks[3].stretches) == 2
@@ -244,7 +243,7 @@ def test_a_first_frame_that_is_no_picture_is_left_to_the_library_which_refuses_i
     for place, size in zip(table.places, table.sizes, strict=True):
         data[place : place + size] = bytes(size)
     path.write_bytes(data)
-    empty = [*pieces[:2], replace(pieces[2], digest=digest_file(path)), pieces[3]]
+    empty = [*pieces[:2], pieces[2]._replace(digest=digest_file(path)), pieces[3]]
     assert not spliced(empty, "mp4")
     with pytest.raises(
         StitchError, match=f"a/2 .*{'pixel format is unknown' if name == 'plain.mp4' else 'are no picture'}"
@@ -271,7 +270,7 @@ def test_an_index_that_points_beside_the_frames_is_left_to_the_library(tmp_path:
     at = data.index(b"stco") + 12
     data[at : at + 4] = (int.from_bytes(data[at : at + 4], "big") - 8).to_bytes(4, "big")
     path.write_bytes(data)
-    beside = [*pieces[:3], replace(pieces[3], digest=digest_file(path))]
+    beside = [*pieces[:3], pieces[3]._replace(digest=digest_file(path))]
     assert not spliced(beside, "mp4")
     with pytest.raises(StitchError, match="a/3"):
         join(beside, tmp_path / "film.mp4")
@@ -330,7 +329,7 @@ def large(tmp_path: Path, ffmpeg: Ffmpeg) -> list[Piece]:
         shutil.copy(path, tmp_path / f"{number}.mp4")
     pieces = [Piece(tmp_path / f"{number}.mp4", f"a/{number}", frames=12) for number in range(3)]
     assert sum(piece.path.stat().st_size for piece in pieces) > stretches.ASIDE
-    return [replace(piece, digest=digest_file(piece.path)) for piece in pieces]
+    return [piece._replace(digest=digest_file(piece.path)) for piece in pieces]
 
 
 def test_a_large_film_is_the_same_whoever_writes_it(large: list[Piece], tmp_path: Path) -> None:
@@ -371,7 +370,7 @@ def test_a_full_disk_says_so_and_leaves_nothing(
     resource.setrlimit(resource.RLIMIT_FSIZE, (pieces[0].path.stat().st_size // 2, hard))
     try:
         assert refused(pieces) == "h264 could not be written as mp4: File too large"
-        assert refused([replace(piece, digest=None) for piece in pieces]).endswith("File too large")
+        assert refused([piece._replace(digest=None) for piece in pieces]).endswith("File too large")
         with pytest.raises(StitchError, match="File too large"):
             RemuxStitcher().stitch([piece.path for piece in pieces], tmp_path / "out.mp4")
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from tests.e2e.stitch.conftest import Ffmpeg, Make
 
 @pytest.fixture
 def pieces(three: list[Piece]) -> list[Piece]:
-    return [replace(piece, digest=digest_file(piece.path)) for piece in three]
+    return [piece._replace(digest=digest_file(piece.path)) for piece in three]
 
 
 def proved(pieces: list[Piece], target: Path, sound: Piece | None = None) -> Proof:
@@ -66,7 +65,7 @@ def test_another_picture_is_found_by_its_frame(tmp_path: Path, chunk: Make, piec
     other = chunk(tmp_path / "other.mp4", 13, 7)
     target = tmp_path / "all.mp4"
     good = proved(pieces, tmp_path / "good.mp4")
-    bad = proved([pieces[0], pieces[1], replace(other, start=None)], target)
+    bad = proved([pieces[0], pieces[1], other._replace(start=None)], target)
     forged = bad._replace(chunks=(*bad.chunks[:2], bad.chunks[2]._replace(digest=good.chunks[2].digest)))
     for full, frames in ((False, [3, 4]), (True, list(range(3, 10)))):
         found = verify_file(target, forged, chunks=pieces, full=full)
@@ -95,7 +94,7 @@ def test_a_file_that_is_gone_is_told(pieces: list[Piece], tmp_path: Path) -> Non
 
 def test_an_other_file_altogether_is_told(pieces: list[Piece], tmp_path: Path) -> None:
     proof = proved(pieces, tmp_path / "all.mp4")
-    join([replace(piece, start=None) for piece in (pieces[2], pieces[0])], tmp_path / "other.mp4")
+    join([piece._replace(start=None) for piece in (pieces[2], pieces[0])], tmp_path / "other.mp4")
     found = verify_file(tmp_path / "other.mp4", proof, full=True)
     assert ("frames", "8 frames, proved were 10") in texts(found)
     assert ("frames", "8 frames decode, of 10") in texts(found)
@@ -149,7 +148,7 @@ def test_frames_that_differ(tmp_path: Path, chunk: Make) -> None:
     left = [chunk(tmp_path / "l0.mp4", 0, 4, *lossless), chunk(tmp_path / "l1.mp4", 4, 4, *lossless)]
     right = [left[0], chunk(tmp_path / "r1.mp4", 24, 4, *lossless)]
     join(left, tmp_path / "a.mp4")
-    join([replace(piece, start=None) for piece in right], tmp_path / "b.mp4")
+    join([piece._replace(start=None) for piece in right], tmp_path / "b.mp4")
     found = compare_files(tmp_path / "a.mp4", tmp_path / "b.mp4")
     assert (found.verdict, found.differing, found.first) == ("pictures", 4, 4)
     assert found.by is not None
