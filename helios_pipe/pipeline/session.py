@@ -70,6 +70,12 @@ def open_manifest(request: Request) -> Opened:
     return Opened(manifest, graph, job_id(manifest.name, manifest.path), seen)
 
 
+_NAMED = 12
+"""How many names a message lists."""
+_COMPARED = 2000
+"""Among how many the nearest is looked for."""
+
+
 def _check_name(root: Path) -> None:
     try:
         str(root).encode()
@@ -98,8 +104,9 @@ def _select(graph: Graph, manifest: Manifest, request: Request) -> Graph:
 def _nearest(name: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+    near = get_close_matches(name, known[:_COMPARED], n=1, cutoff=0.5)
+    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known[:_NAMED])}{more}"
 
 
 class Session:
@@ -194,13 +201,13 @@ class Session:
         for glob in self.request.force_nodes:
             fits = forced_by(False, (glob,))
             if fits is None or not any(map(fits, names)):
-                raise UsageError(f"--force-node {glob!r} fits no node{_nearest(glob, names[:1000])}")
+                raise UsageError(f"--force-node {glob!r} fits no node{_nearest(glob, names)}")
 
     def task(self, name: str) -> Task:
         """The node of that name. Raises UsageError naming the nearest."""
         tasks = {task.name: task for work in self.works for task in work.tasks()}
         if name not in tasks:
-            raise UsageError(f"there is no node {name!r}{_nearest(name, list(tasks)[:2000])}")
+            raise UsageError(f"there is no node {name!r}{_nearest(name, list(tasks))}")
         return tasks[name]
 
     def output_path(self, work: JobWork) -> Path | None:
