@@ -94,8 +94,12 @@ class Inputs:
         self.provable = True
         """Whether these folders show it when a file joins or leaves what globs mean."""
 
+    def place_of(self, digest: Digest) -> str:
+        """Where a file with that content is, or would be: a source, else a blob."""
+        return self._places.get(digest) or self._blobs.path(digest)
+
     def locate(self, digest: Digest) -> Path:
-        """Where a file with that content is: a source, else a blob. Raises BlobMissingError."""
+        """The same; raises BlobMissingError where it is a blob and not there."""
         place = self._places.get(digest)
         return Path(place) if place is not None else self._blobs.locate(digest)
 

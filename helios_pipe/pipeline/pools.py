@@ -146,7 +146,7 @@ class Pools:
     def _local(self, name: str, adapter: WorkerAdapter) -> LocalRunner:
         session = self._session
         workspaces = Workspaces(
-            self._work / name, session.inputs.locate, project=session.root, deserted=self._deserted,
+            self._work / name, session.inputs.place_of, project=session.root, deserted=self._deserted,
             standing=standing_folder(session.cache, session.job_id), ahead=session.ahead,
         )  # fmt: skip
         return LocalRunner(

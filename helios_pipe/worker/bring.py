@@ -12,7 +12,7 @@ from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, StaleInputError
 from helios_pipe.transfer import clone, copy_file
 
-Locate = Callable[[Digest], Path]
+Locate = Callable[[Digest], str | Path]
 """From a digest to a file with that content: a source, or a blob, which is named by its digest."""
 
 INPUT_TIME_NS = 315_619_200 * 10**9
@@ -32,11 +32,11 @@ def bring(entry: Entry, locate: Locate, target: str, link_size: int) -> Mark | N
     """Make the new file `target` hold the entry's content: a read-only copy whose bytes were checked. From `link_size`
     bytes on, unless the file system can share blocks, it is a symbolic link instead, and the mark of what it leads to is
     returned. Raises StaleInputError, BlobMissingError, BlobDamagedError, OSError."""
-    source = locate(entry.digest)
+    source = os.fspath(locate(entry.digest))
     if entry.size >= link_size and not _can_clone(source, target):
         return _link(entry, source, target)
     try:
-        found = copy_file(str(source), target)
+        found = copy_file(source, target)
     except OSError as error:
         if os.access(source, os.R_OK):
             raise
@@ -98,7 +98,7 @@ def _look(path: str) -> tuple[int, int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ino, found.st_mode
 
 
-def _link(entry: Entry, source: Path, target: str) -> Mark:
+def _link(entry: Entry, source: str, target: str) -> Mark:
     try:
         mark = mark_of(entry, os.path.abspath(source))
     except OSError as error:
@@ -109,7 +109,7 @@ def _link(entry: Entry, source: Path, target: str) -> Mark:
     return mark
 
 
-def _can_clone(source: Path, target: str) -> bool:
+def _can_clone(source: str, target: str) -> bool:
     try:
         with open(source, "rb", buffering=0) as reader, open(target, "xb", buffering=0) as writer:
             cloned = clone(reader.fileno(), writer.fileno())
@@ -119,13 +119,13 @@ def _can_clone(source: Path, target: str) -> bool:
     return cloned
 
 
-def _gone(entry: Entry, source: Path) -> HeliosPipeError:
-    if source.name == entry.digest:
+def _gone(entry: Entry, source: str) -> HeliosPipeError:
+    if os.path.basename(source) == entry.digest:
         return BlobMissingError(f"blob {entry.digest} (the input {entry.path}) cannot be read at {source}")
     return StaleInputError(f"the input {entry.path} cannot be read any more at {source}")
 
 
-def _changed(entry: Entry, source: Path) -> HeliosPipeError:
-    if source.name == entry.digest:
+def _changed(entry: Entry, source: str) -> HeliosPipeError:
+    if os.path.basename(source) == entry.digest:
         return BlobDamagedError(f"blob {entry.digest} (the input {entry.path}) is damaged")
     return StaleInputError(f"{entry.path} changed while it was being read", hint="Run again when it is finished.")
