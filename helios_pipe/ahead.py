@@ -10,8 +10,11 @@ import marshal
 import os
 import time
 from _thread import allocate_lock
-from collections.abc import Callable, Mapping
-from typing import Any
+
+TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
 JUST_NOW_S = 1.0
 """How long a look stands for one that is taken when its answer is needed."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from pathlib import Path
 
-from helios_pipe.errors import UsageError
+TYPE_CHECKING = False  # this is loaded where nothing else is, and typing and pathlib take time
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import NoReturn
 
 CACHE_DIR_VARIABLE = "HELIOS_PIPE_CACHE_DIR"
 DEFAULT_CACHE_DIR = ".helios"
@@ -24,6 +26,8 @@ def cache_dir(root: Path, flag: str | None) -> Path:
 
 def given_cache_dir(flag: str | None) -> Path | None:
     """The cache folder that the flag or the variable names, absolute; None where neither does."""
+    from pathlib import Path
+
     given = flag or os.environ.get(CACHE_DIR_VARIABLE)
     return Path(os.path.abspath(given)) if given else None
 
@@ -53,7 +57,7 @@ def flag(variable: str) -> bool:
     """The variable as yes or no; not set is no. Raises UsageError on anything else."""
     given = (text(variable) or "false").lower()
     if given not in ("1", "true", "yes", "0", "false", "no"):
-        raise UsageError(f"{variable} is {given!r}, expected true or false")
+        _refuse(variable, given, "true or false")
     return given in ("1", "true", "yes")
 
 
@@ -61,7 +65,7 @@ def whole(variable: str) -> int | None:
     """The variable as a whole number above 0; None where it is not set. Raises UsageError on anything else."""
     given = text(variable)
     if given is not None and (not given.isdecimal() or int(given) == 0):
-        raise UsageError(f"{variable} is {given!r}, expected a whole number above 0")
+        _refuse(variable, given, "a whole number above 0")
     return None if given is None else int(given)
 
 
@@ -69,3 +73,9 @@ def signing_key() -> bytes | None:
     """The key that job specs are signed with."""
     given = text("HELIOS_PIPE_SIGNING_KEY")
     return given.encode() if given else None
+
+
+def _refuse(variable: str, given: str, expected: str) -> NoReturn:
+    from helios_pipe.errors import UsageError
+
+    raise UsageError(f"{variable} is {given!r}, expected {expected}")

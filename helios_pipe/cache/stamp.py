@@ -9,9 +9,12 @@ from __future__ import annotations
 import marshal
 import os
 import zlib
-from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+
+TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
 FORMAT = 3
 _LOOK = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
@@ -32,12 +35,11 @@ def signature(path: str) -> Signature | None:
     return path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
-class Kept(NamedTuple):
+class Kept:
     """What was kept with a request: how files looked that the run stood on, what was not there, and the note."""
 
-    present: list[Signature]
-    absent: list[str]
-    note: Any
+    def __init__(self, present: list[Signature], absent: list[str], note: Any) -> None:
+        self.present, self.absent, self.note = present, absent, note
 
     def nothing_came(self) -> bool:
         """Whether all that was not there is not there still."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
-from typing import TYPE_CHECKING
 
 from helios_pipe.cache import stamp
 from helios_pipe.settings import CACHE_DIR_VARIABLE, DEFAULT_CACHE_DIR, environment
 from helios_pipe.version import __version__
 
+TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
 if TYPE_CHECKING:
     from helios_pipe.ahead import Ahead
 
@@ -64,7 +63,7 @@ def _looked_at(kept: stamp.Kept) -> Ahead:
     from helios_pipe.pipeline.forethought import Forethought, questions
 
     thought, half = Forethought(*kept.note["ahead"]), len(present) // 2
-    ahead.ask({_THE_REST: partial(stamp.changed, present[half:]), **questions(thought)})
+    ahead.ask({_THE_REST: lambda: stamp.changed(present[half:]), **questions(thought)})
     changed = stamp.changed(present[:half])
     rest = ahead.answer(_THE_REST)
     ahead.changed = frozenset(changed).union(rest if isinstance(rest, list) else stamp.changed(present[half:]))

@@ -8,9 +8,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from functools import partial
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
 if TYPE_CHECKING:
     from helios_pipe.ahead import Ahead
 
@@ -53,7 +52,7 @@ def _run(argv: list[str], ahead: Ahead | None) -> int:
     from helios_pipe.cli.asking import run_as_asked
     from helios_pipe.cli.ending import exit_code_of
 
-    return exit_code_of(partial(run_as_asked, ahead=ahead, **options))
+    return exit_code_of(lambda: run_as_asked(ahead=ahead, **options))
 
 
 def _leave(code: int) -> None:

@@ -128,7 +128,7 @@ def _run(
         text = "\n".join([texts.headline(nothing), *texts.outputs(nothing)]) + "\n"
         note: dict[str, object] = {"style": style, "summary": nothing, "text": text}
         if style != _DETACHED:  # the next one has an id to say, not a summary
-            note["ahead"] = tuple(forethought(session))
+            note["ahead"] = forethought(session).plain()
             write_stamp(session, summary, request_of(sys.argv[1:]), note, began_ns)
     finally:
         session.close()

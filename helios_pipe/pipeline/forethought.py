@@ -4,24 +4,26 @@ still being loaded. So this module loads nothing until it is asked."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
 
 from helios_pipe.ahead import Remembered, chunks_of, standing_at
 
+TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from helios_pipe.pipeline.session import Session
 
 
-class Forethought(NamedTuple):
-    """The cache's folder, the job's id, what was known of the chunks of the manifest's larger jobs, and the places where inputs
-    stand."""
+class Forethought:
+    """What to look at before the next run: a cache's folder, a job's id, what was known of the chunks of the manifest's larger
+    jobs, and the places where inputs stand."""
 
-    cache: str = ""
-    job: str = ""
-    jobs: Mapping[str, Remembered] = {}
-    places: Sequence[str] = ()
+    def __init__(self, cache: str, job: str, jobs: Mapping[str, Remembered], places: Sequence[str]) -> None:
+        self.cache, self.job, self.jobs, self.places = cache, job, jobs, places
+
+    def plain(self) -> tuple[object, ...]:
+        """As it is kept."""
+        return self.cache, self.job, self.jobs, self.places
 
 
 def forethought(session: Session) -> Forethought:
@@ -40,19 +42,23 @@ def forethought(session: Session) -> Forethought:
 
 def questions(thought: Forethought) -> dict[str, Callable[[], object]]:
     """What to ask, in the order in which it will be needed."""
-    asked: dict[str, Callable[[], object]] = {
-        chunks_of(name): partial(_look_at_chunks, thought.cache, thought.job, name) for name in thought.jobs
-    }
-    return asked | {standing_at(place): partial(_look_at_standing, place) for place in thought.places}
+    asked = {chunks_of(name): _about_chunks(thought, name) for name in thought.jobs}
+    return asked | {standing_at(place): _about_standing(place) for place in thought.places}
 
 
-def _look_at_chunks(cache: str, job: str, name: str) -> object:
-    from helios_pipe.cache.memo import look
+def _about_chunks(thought: Forethought, name: str) -> Callable[[], object]:
+    def ask() -> object:
+        from helios_pipe.cache.memo import look
 
-    return look(cache, job, name)
+        return look(thought.cache, thought.job, name)
+
+    return ask
 
 
-def _look_at_standing(place: str) -> object:
-    from helios_pipe.worker.standing_index import look
+def _about_standing(place: str) -> Callable[[], object]:
+    def ask() -> object:
+        from helios_pipe.worker.standing_index import look
 
-    return look(place)
+        return look(place)
+
+    return ask
