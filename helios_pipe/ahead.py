@@ -72,19 +72,23 @@ class Ahead:
             os.close(reads)
             _answer(questions, writes)
         os.close(writes)
-        self._process = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
         self._pid, self._pipe, self._asked = pid, reads, set(questions)
+        try:
+            self._process = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
+        except OSError:  # an old system: whoever adopts what others leave waits for it, or the end of us does
+            pass
 
     def answer(self, name: str) -> object | None:
         """What was found, waiting for it where it must be. None where nobody asked, nobody could tell, or that is too long ago
         by now."""
         with self._lock:
             while name in self._asked and name not in self._answers and self._receive():
-                pass
+                if len(self._answers) == len(self._asked):
+                    self._receive()  # its end
             return self._answers.get(name) if self.recent else None
 
     def stop(self) -> None:
-        """Nobody needs to know any more: we are about to end."""
+        """Nobody needs to know any more: we are about to end. For a process that has waited for no other yet."""
         if self._pipe != -1:
             os.close(self._pipe)
             self._pipe = -1

@@ -1,0 +1,194 @@
+"""Where nobody wants to hear of each node, known chunks never become tasks: what is made, placed and recorded is the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helios_pipe.digest import digest_bytes
+from tests.kit.project import Project
+
+COUNT = 70
+
+
+def manifest(**more: Any) -> dict[str, Any]:
+    """Seventy texts, each in front of a common word, put one after another by a command; and their length, by another job."""
+    chunk = {
+        "size": 1, "inputs": ["in/{chunk.start:03d}.txt"], "output": "c.txt",
+        "command": ["/bin/sh", "-c", 'cat "$1" > "$2"; echo "$WORD" >> "$2"', "sh", "in/{chunk.start:03d}.txt", "{output}"],
+    }  # fmt: skip
+    stitch = {
+        "method": "command", "output": "out/poem.txt",
+        "command": ["/bin/sh", "-c", 'xargs cat < "$1" > "$2"', "join", "{inputs_list}", "{output}"],
+    }  # fmt: skip
+    length = {
+        "inputs": [{"job": "poem"}], "output": "out/length.txt",
+        "command": ["/bin/sh", "-c", 'wc -c < jobs/poem/poem.txt | tr -d " " > "$1"', "sh", "{output}"],
+    }  # fmt: skip
+    jobs = {"poem": {"frames": COUNT, "chunk": chunk, "stitch": stitch}, "length": length, **more}
+    return {"version": 1, "vars": {"word": "and"}, "env": {"WORD": "{vars.word}"}, "jobs": jobs}
+
+
+def poem(word: str = "and", **changed: str) -> str:
+    return "".join(f"{changed.get(f'at{at}', f'text {at}')}\n{word}\n" for at in range(COUNT))
+
+
+@pytest.fixture
+def made(project: Project) -> Project:
+    """The project after its first run."""
+    for at in range(COUNT):
+        project.write(f"in/{at:03d}.txt", f"text {at}\n")
+    project.settled()
+    project.manifest(manifest())
+    assert quietly(project) == {*(f"poem/{at:04d}" for at in range(COUNT)), "poem/stitch", "length"}
+    return project
+
+
+def quietly(project: Project, *words: str) -> set[str]:
+    """Run it with nobody listening. Returns what the journal says was made; everything else was in the cache."""
+    run = project.helios("run", "render.yaml", "-q", *words)
+    assert (run.exit_code, run.stdout) == (0, ""), str(run)
+    with closing(sqlite3.connect(project.path(".helios/index.v1.sqlite"))) as connection:
+        number, summary = connection.execute("SELECT id, summary FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+        rows = connection.execute("SELECT node FROM attempts WHERE run = ? AND status = 'done'", (number,)).fetchall()
+    told = json.loads(summary)
+    assert (told["executed"], told["failed"], told["skipped"]) == (len(rows), 0, 0)
+    assert told["executed"] + told["cached"] == told["total"]
+    return {row[0] for row in rows}
+
+
+def check(project: Project, *executed: int, words: tuple[str, ...] = (), **changed: str) -> None:
+    """The next run makes these chunks and what needs them, and what comes out is right; then all is up to date."""
+    assert quietly(project, *words) == {*(f"poem/{at:04d}" for at in executed), "poem/stitch", "length"}
+    right(project, poem(**changed))
+
+
+def right(project: Project, text: str) -> None:
+    assert project.path("out/poem.txt").read_text() == text
+    assert project.path("out/length.txt").read_text() == f"{len(text)}\n"
+    rows = project.plan()["nodes"]
+    assert {row["action"] for row in rows} == {"cached"}
+    assert {row["reason"] for row in rows} == {"up to date"}  # each node's key was noted
+
+
+def blob(project: Project, text: str) -> Path:
+    digest = digest_bytes(text.encode())
+    return project.path(f".helios/cas/{digest[:2]}/{digest}")
+
+
+def test_one_input_after_another(made: Project) -> None:
+    made.write("in/007.txt", "new\n")
+    check(made, 7, at7="new")
+    made.write("in/008.txt", "newer\n")
+    check(made, 8, at7="new", at8="newer")
+    for at in (0, 1, 2, COUNT - 1):
+        made.write(f"in/{at:03d}.txt", "many\n")
+    check(made, 0, 1, 2, COUNT - 1, at7="new", at8="newer", at0="many", at1="many", at2="many", at69="many")
+    made.write("in/009.txt", "last\n")
+    check(made, 9, at7="new", at8="newer", at0="many", at1="many", at2="many", at69="many", at9="last")
+
+
+def test_an_input_changed_back(made: Project) -> None:
+    made.write("in/007.txt", "new\n")
+    check(made, 7, at7="new")
+    made.write("in/007.txt", "text 7\n")
+    assert quietly(made) == set()
+    right(made, poem())
+
+
+def test_inputs_that_were_only_touched(made: Project) -> None:
+    os.utime(made.path("in/007.txt"))
+    assert quietly(made) == set()
+    for at in range(COUNT):
+        os.utime(made.path(f"in/{at:03d}.txt"))
+    assert quietly(made) == set()
+    right(made, poem())
+    made.write("in/007.txt", "new\n")
+    check(made, 7, at7="new")
+
+
+def test_another_request_and_back(made: Project) -> None:
+    assert len(quietly(made, "--set", "word=or")) == COUNT + 2
+    assert quietly(made) == set()
+    right(made, poem())  # what each node was last is noted, though none became a task
+
+
+@pytest.mark.parametrize("damage", ["gone", "damaged"])
+def test_a_blob_that_is_not_what_it_was(made: Project, damage: str) -> None:
+    place = blob(made, "text 9\nand\n")
+    if damage == "gone":
+        place.unlink()
+    else:
+        place.chmod(0o644)
+        place.write_text("tixt 9\nand\n")
+    made.write("in/007.txt", "new\n")
+    check(made, 7, 9, at7="new")
+
+
+def test_a_joined_film_that_is_gone_with_some_of_its_chunks(made: Project) -> None:
+    made.path("out/poem.txt").unlink()
+    for text in (poem(), "text 3\nand\n", "text 4\nand\n"):
+        blob(made, text).unlink()
+    assert quietly(made) >= {"poem/0003", "poem/0004", "poem/stitch"}
+    right(made, poem())
+
+
+def test_a_forced_chunk(made: Project) -> None:
+    made.write("in/007.txt", "new\n")
+    assert quietly(made, "--force-node", "poem/0003") == {"poem/0003", "poem/0007", "poem/stitch", "length"}
+    right(made, poem(at7="new"))
+    assert quietly(made, "--force") == {*(f"poem/{at:04d}" for at in range(COUNT)), "poem/stitch", "length"}
+    right(made, poem(at7="new"))
+
+
+def test_an_input_that_is_gone_is_told(made: Project) -> None:
+    made.path("in/007.txt").unlink()
+    run = made.helios("run", "render.yaml", "-q")
+    assert run.exit_code == 2
+    assert "in/007.txt" in run.stderr
+
+
+def test_a_failing_chunk_among_known_ones(made: Project) -> None:
+    made.path("in/007.txt").write_text("new\n")
+    made.manifest(manifest(other={"command": ["false"], "output": "never.txt"}))
+    run = made.helios("run", "render.yaml", "-q", "-k")
+    assert run.exit_code == 1
+    assert "other" in run.stderr
+    made.manifest(manifest())
+    assert quietly(made) <= {"poem/0007", "poem/stitch", "length"}
+    right(made, poem(at7="new"))
+
+
+def test_chunks_that_another_job_takes_one_by_one(made: Project) -> None:
+    parts = {
+        "frames": COUNT,
+        "chunk": {
+            "size": 1, "inputs": ["in/{chunk.start:03d}.txt"], "output": "p.txt",
+            "command": ["cp", "in/{chunk.start:03d}.txt", "{output}"],
+        },
+    }  # fmt: skip
+    listed = {
+        "inputs": [{"job": "parts"}], "output": "out/listed.txt",
+        "command": ["/bin/sh", "-c", 'cat jobs/parts/*/*/p.txt > "$1"', "sh", "{output}"],
+    }  # fmt: skip
+    made.manifest(manifest(parts=parts, listed=listed))
+    assert quietly(made) == {*(f"parts/{at:04d}" for at in range(COUNT)), "listed"}
+    made.write("in/007.txt", "new\n")
+    assert quietly(made) == {"poem/0007", "poem/stitch", "length", "parts/0007", "listed"}
+    assert made.path("out/listed.txt").read_text() == poem(at7="new").replace("and\n", "")
+
+
+def test_what_stands_for_the_join_is_looked_at(made: Project) -> None:
+    made.write("in/007.txt", "new\n")
+    check(made, 7, at7="new")
+    (standing,) = made.path(".helios/standing").glob("*/poem/stitch/w/in/0009/c.txt")
+    standing.chmod(0o644)
+    standing.write_text("tixt 9\nand\n")
+    made.write("in/008.txt", "new\n")
+    check(made, 8, at7="new", at8="new")

@@ -1,0 +1,126 @@
+"""A second process answers what it is asked; and where it cannot, whoever asked finds out and looks for himself."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from helios_pipe import ahead
+from helios_pipe.ahead import Ahead, chunks_of, standing_at
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_cores", lambda: 2)
+
+
+@pytest.fixture
+def asked() -> Iterator[Callable[..., Ahead]]:
+    """An Ahead with these questions, which is stopped in the end."""
+    made: list[Ahead] = []
+
+    def ask(**questions: Callable[[], object]) -> Ahead:
+        one = Ahead()
+        made.append(one)
+        one.ask(questions)
+        return one
+
+    yield ask
+    for one in made:
+        one.stop()
+
+
+def test_every_question_is_answered_by_another_process(asked: Callable[..., Ahead]) -> None:
+    one = asked(pid=os.getpid, paths=lambda: ["a", "b"], pair=lambda: (b"x", True))
+    assert one.answer("pair") == (b"x", True)  # whatever was asked before is kept
+    assert one.answer("paths") == ["a", "b"]
+    assert one.answer("pid") not in (None, os.getpid())
+    assert one.answer("pid") == one.answer("pid")
+
+
+def test_nobody_answers_what_was_not_asked(asked: Callable[..., Ahead]) -> None:
+    assert Ahead().answer("anything") is None
+    one = asked(known=lambda: 1)
+    assert one.answer("other") is None
+    assert one.answer("known") == 1
+
+
+def test_a_long_answer_comes_whole(asked: Callable[..., Ahead]) -> None:
+    assert asked(long=lambda: list(range(200_000))).answer("long") == list(range(200_000))
+
+
+def test_where_one_question_goes_wrong_it_and_the_rest_have_no_answer(
+    asked: Callable[..., Ahead], capfd: pytest.CaptureFixture[str]
+) -> None:
+    def wrong() -> object:
+        raise OSError("it is gone")
+
+    one = asked(first=lambda: 1, second=wrong, third=lambda: 3)
+    assert [one.answer(name) for name in ("third", "second", "first")] == [None, None, 1]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_cannot_be_told_has_no_answer(asked: Callable[..., Ahead]) -> None:
+    assert asked(path=lambda: Path("x")).answer("path") is None
+
+
+def test_an_answer_of_long_ago_is_none(asked: Callable[..., Ahead], monkeypatch: pytest.MonkeyPatch) -> None:
+    one = asked(known=lambda: 1)
+    assert one.answer("known") == 1
+    now = time.monotonic() + ahead.JUST_NOW_S
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert not one.recent
+    assert one.answer("known") is None
+
+
+def test_the_process_has_ended_with_its_last_answer_and_was_waited_for(asked: Callable[..., Ahead]) -> None:
+    one = asked(pid=os.getpid, last=lambda: 1)
+    pid = one.answer("pid")
+    assert isinstance(pid, int)
+    assert one.answer("last") == 1
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def test_one_that_is_stopped_ends_at_once(asked: Callable[..., Ahead]) -> None:
+    one = asked(pid=os.getpid, long=lambda: time.sleep(60))
+    pid = one.answer("pid")
+    assert isinstance(pid, int)
+    one.stop()
+    assert os.waitpid(pid, 0)[0] == pid
+    assert one.answer("long") is None
+    one.stop()
+
+
+def test_it_holds_nothing_of_what_we_write_to(asked: Callable[..., Ahead]) -> None:
+    def links() -> object:
+        return [os.readlink(f"/proc/self/fd/{number}") for number in (0, 1, 2)]
+
+    assert asked(links=links).answer("links") == [os.devnull] * 3
+
+
+def test_with_one_core_or_where_nothing_forks_nobody_is_asked(
+    asked: Callable[..., Ahead], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "_cores", lambda: 1)
+    assert asked(known=lambda: 1).answer("known") is None
+    monkeypatch.setattr(ahead, "_cores", lambda: 2)
+
+    def refuse() -> int:
+        raise BlockingIOError("too many processes")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    before = os.listdir("/proc/self/fd")
+    assert asked(known=lambda: 1).answer("known") is None
+    assert os.listdir("/proc/self/fd") == before
+    monkeypatch.delattr(os, "fork")
+    assert asked(known=lambda: 1).answer("known") is None
+
+
+def test_questions_are_told_apart() -> None:
+    assert chunks_of("a") != chunks_of("b")
+    assert standing_at("a/../b") == standing_at(os.path.abspath("b"))
