@@ -22,6 +22,8 @@ def exit_code_of(command: Callable[[], object]) -> int:
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return unprinted(error)
     except Exception as error:
         if type(error).__module__ != "sqlite3":
             raise
@@ -31,15 +33,38 @@ def exit_code_of(command: Callable[[], object]) -> int:
 
 def say(text: str, *, err: bool = False) -> None:
     """Print a line at once. Where the stream was closed, or whoever read it has enough, nobody hears it: what is said of is as it
-    was."""
+    was. Raises OSError where stdout cannot be written."""
     stream = sys.stderr if err else sys.stdout
     if stream is None:
         return
     try:
         stream.write(f"{writable(text, stream.encoding)}\n")
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not err and not isinstance(error, BrokenPipeError):
+            raise
         silence(stream)
+
+
+def unprinted(error: OSError) -> int:
+    """The exit code where stdout could not be written, which is said, unless whoever read it has enough; whatever else went wrong
+    is raised again."""
+    if not _was_printing(error):
+        raise error
+    silence(sys.stdout)
+    if isinstance(error, BrokenPipeError):
+        return 0
+    say(f"error: stdout cannot be written: {error.strerror}", err=True)
+    return 1
+
+
+def _was_printing(error: OSError) -> bool:
+    """Whether it was raised where something is printed, and nowhere deeper: all else that is written has a name to tell."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = str(at.tb_frame.f_globals.get("__name__")) if at is not None else ""
+    return error.filename is None and where.startswith(("click.utils", "helios_pipe.cli."))
 
 
 def _bad_database(error: Exception) -> int:

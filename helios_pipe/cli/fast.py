@@ -11,6 +11,8 @@ from helios_pipe.version import __version__
 
 TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
 if TYPE_CHECKING:
+    from typing import Any
+
     from helios_pipe.ahead import Ahead
 
 _VERY_MANY = 4_000
@@ -39,7 +41,12 @@ def answer(argv: list[str]) -> tuple[int | None, Ahead | None]:
     if ahead.changed or not kept.nothing_came():
         return None, ahead
     ahead.stop()
-    note = kept.note
+    if sys.stdout is not None:  # it was closed
+        _say(kept.note)
+    return 0, None
+
+
+def _say(note: Any) -> None:
     if note["style"] == "json":
         import json
         from datetime import UTC, datetime
@@ -48,7 +55,7 @@ def answer(argv: list[str]) -> tuple[int | None, Ahead | None]:
         print(json.dumps({"event": "summary", "time": now, **note["summary"]}, ensure_ascii=False))  # noqa: T201
     elif note["style"] == "text":
         sys.stdout.write(note["text"])
-    return 0, None
+    sys.stdout.flush()
 
 
 def _looked_at(kept: stamp.Kept) -> Ahead:

@@ -21,23 +21,36 @@ every 700 takes a sixth of a large run's planning."""
 def main() -> int:
     """Run the command line; returns the exit code."""
     argv = sys.argv[1:]
+    gc.set_threshold(_YOUNG, 20, 100)
+    try:
+        code, ahead = _at_once(argv)
+    except OSError as error:
+        from helios_pipe.cli.ending import unprinted
+
+        return unprinted(error)
+    if code is not None:
+        return code
+    if argv[:1] == ["run"]:
+        code = _run(argv, ahead)
+        _leave(code)
+        return code
+    from helios_pipe.cli.app import call
+
+    return call(argv)
+
+
+def _at_once(argv: list[str]) -> tuple[int | None, Ahead | None]:
+    """The exit code of what can be answered without loading anything; None for all else, and what was found out about it."""
     if argv == ["--version"]:
         from helios_pipe.version import __version__
 
-        print(f"helios-pipe {__version__}")  # noqa: T201
-        return 0
-    gc.set_threshold(_YOUNG, 20, 100)
+        print(f"helios-pipe {__version__}", flush=True)  # noqa: T201
+        return 0, None
     if argv[:1] != ["run"]:
-        from helios_pipe.cli.app import call
-
-        return call(argv)
+        return None, None
     from helios_pipe.cli.fast import answer
 
-    code, ahead = answer(argv)
-    if code is None:
-        code = _run(argv, ahead)
-        _leave(code)
-    return code
+    return answer(argv)
 
 
 def _run(argv: list[str], ahead: Ahead | None) -> int:

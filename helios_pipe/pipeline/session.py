@@ -59,7 +59,8 @@ def open_manifest(request: Request) -> Opened:
     begin when others have run."""
     seen = signature(os.path.abspath(request.manifest))  # before it is read: whatever comes between shows
     root = Path(os.path.abspath(request.manifest)).parent
-    _check_name(root)
+    _check_name("folder", str(root))
+    _check_name("manifest", str(request.manifest))
     known = Shapes(settings.cache_dir(root, request.cache_dir)).known
     manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge, known=known)
     if request.strict and manifest.warnings:
@@ -76,13 +77,13 @@ _COMPARED = 2000
 """Among how many the nearest is looked for."""
 
 
-def _check_name(root: Path) -> None:
+def _check_name(kind: str, path: str) -> None:
     try:
-        str(root).encode()
+        path.encode()
     except UnicodeEncodeError as error:
         raise UsageError(
-            f"the folder {os.fsencode(root)!r} has a name that is not UTF-8",
-            hint="Rename it, or the one above it that has the name: what is recorded of a project is text.",
+            f"the {kind} {os.fsencode(path)!r} has a name that is not UTF-8",
+            hint="Rename it, or the folder above it that has the name: what is recorded of a project is text.",
         ) from error
 
 

@@ -45,6 +45,7 @@ def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Writt
                 "w",
                 format=muxer,
                 container_options=muxer_options(plan, muxer, settings),
+                metadata_errors="surrogateescape",  # a tag goes over as it is, in whatever encoding
             ) as container,
             PacketRuns() as runs,
         ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from datetime import datetime
 from pathlib import Path
 
@@ -143,3 +144,42 @@ def test_a_project_in_a_folder_whose_name_is_not_text_is_refused_with_what_to_do
     assert "has a name that is not UTF-8" in run.stderr
     assert "caf\\xe9" in run.stderr
     assert "Rename it" in run.stderr
+
+
+def test_a_manifest_whose_name_is_not_text_is_refused_with_what_to_do(fresh: Project) -> None:
+    name = os.fsdecode(b"caf\xe9.yaml")
+    fresh.path("render.yaml").rename(fresh.path(name))
+    for command in ("run", "plan"):
+        run = fresh.helios(command, name)
+        assert run.exit_code == 2
+        assert "the manifest b'caf\\xe9.yaml' has a name that is not UTF-8" in run.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_stdout_is_said(fresh: Project, unbuffered: str) -> None:
+    for words in (
+        ["run", "render.yaml"], ["run", "render.yaml"], ["run", "render.yaml", "--json", "--force"],
+        ["plan", "render.yaml"], ["validate", "render.yaml"], ["jobs"], ["--version"], ["--help"],
+    ):  # fmt: skip
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                fresh.command(*words), cwd=fresh.root, env={**fresh.environment(), "PYTHONUNBUFFERED": unbuffered},
+                stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        assert done.returncode == 1, words
+        assert done.stderr.splitlines()[-1] == "error: stdout cannot be written: No space left on device", words
+    assert fresh.run().summary["executed"] == 0  # what was made was made
+
+
+def test_a_closed_stdout_is_nobodys_loss(fresh: Project) -> None:
+    for words in (
+        ["run", "render.yaml"],
+        ["run", "render.yaml"],
+        ["run", "render.yaml", "--json"],
+        ["plan", "render.yaml"],
+    ):
+        argv = ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *fresh.command(*words)]
+        done = subprocess.run(
+            argv, cwd=fresh.root, env=fresh.environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), (words, done.stderr)

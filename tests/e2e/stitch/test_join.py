@@ -182,6 +182,20 @@ def test_colour_shape_rotation_and_tags_come_through(tmp_path: Path, ffmpeg: Ffm
         assert "encoder" not in container.metadata
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mov", ".nut"])
+def test_a_tag_in_another_encoding_comes_through_as_it_is(
+    suffix: str, three: list[Piece], tmp_path: Path, ffmpeg: Ffmpeg
+) -> None:
+    pieces = []
+    for piece in three:
+        path = tmp_path / f"{len(pieces)}{suffix}"
+        ffmpeg("-i", piece.path, "-c", "copy", "-metadata", os.fsdecode(b"title=caf\xe9"), path)
+        pieces.append(Piece(path, piece.name, piece.frames, start=piece.start))
+    join(pieces, tmp_path / f"all{suffix}")
+    with av.open(str(tmp_path / f"all{suffix}"), metadata_errors="surrogateescape") as container:
+        assert os.fsencode(container.metadata["title"]) == b"caf\xe9"
+
+
 def test_the_rate_is_the_first_chunks_unless_it_is_given(three: list[Piece], tmp_path: Path) -> None:
     joined = join(three, tmp_path / "all.mp4", JoinSettings(fps=Fraction(30)))
     assert (joined.fps, probe(tmp_path / "all.mp4").fps) == (Fraction(30), Fraction(30))
