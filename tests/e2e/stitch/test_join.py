@@ -186,7 +186,7 @@ def test_colour_shape_rotation_and_tags_come_through(tmp_path: Path, ffmpeg: Ffm
 def test_a_tag_in_another_encoding_comes_through_as_it_is(
     suffix: str, three: list[Piece], tmp_path: Path, ffmpeg: Ffmpeg
 ) -> None:
-    pieces = []
+    pieces: list[Piece] = []
     for piece in three:
         path = tmp_path / f"{len(pieces)}{suffix}"
         ffmpeg("-i", piece.path, "-c", "copy", "-metadata", os.fsdecode(b"title=caf\xe9"), path)
