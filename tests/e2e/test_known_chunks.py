@@ -8,33 +8,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from helios_pipe.cache.generation import new_generation
 from helios_pipe.digest import digest_bytes
+from tests.kit.poem import COUNT, manifest, poem
 from tests.kit.project import Project
-
-COUNT = 70
-
-
-def manifest(**job: Any) -> dict[str, Any]:
-    """Seventy texts, each in front of a common word, put one after another by a command."""
-    chunk = {
-        "size": 1, "inputs": ["in/{chunk.start:03d}.txt"], "output": "c.txt",
-        "command": ["/bin/sh", "-c", 'cat "$1" > "$2"; echo "$WORD" >> "$2"', "sh", "in/{chunk.start:03d}.txt", "{output}"],
-    }  # fmt: skip
-    stitch = {
-        "method": "command", "output": "out/poem.txt",
-        "command": ["/bin/sh", "-c", 'xargs cat < "$1" > "$2"', "join", "{inputs_list}", "{output}"],
-    }  # fmt: skip
-    whole = {"frames": COUNT, "chunk": chunk, "stitch": stitch, **job}
-    return {"version": 1, "vars": {"word": "and"}, "env": {"WORD": "{vars.word}"}, "jobs": {"poem": whole}}
-
-
-def poem(word: str = "and", **changed: str) -> str:
-    return "".join(f"{changed.get(f'at{at}', f'text {at}')}\n{word}\n" for at in range(COUNT))
 
 
 @pytest.fixture

@@ -7,36 +7,20 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from helios_pipe.digest import digest_bytes
+from tests.kit.poem import COUNT, manifest, poem
 from tests.kit.project import Project
 
-COUNT = 70
-
-
-def manifest(**more: Any) -> dict[str, Any]:
-    """Seventy texts, each in front of a common word, put one after another by a command; and their length, by another job."""
-    chunk = {
-        "size": 1, "inputs": ["in/{chunk.start:03d}.txt"], "output": "c.txt",
-        "command": ["/bin/sh", "-c", 'cat "$1" > "$2"; echo "$WORD" >> "$2"', "sh", "in/{chunk.start:03d}.txt", "{output}"],
-    }  # fmt: skip
-    stitch = {
-        "method": "command", "output": "out/poem.txt",
-        "command": ["/bin/sh", "-c", 'xargs cat < "$1" > "$2"', "join", "{inputs_list}", "{output}"],
-    }  # fmt: skip
-    length = {
+LENGTH = {
+    "length": {
         "inputs": [{"job": "poem"}], "output": "out/length.txt",
         "command": ["/bin/sh", "-c", 'wc -c < jobs/poem/poem.txt | tr -d " " > "$1"', "sh", "{output}"],
-    }  # fmt: skip
-    jobs = {"poem": {"frames": COUNT, "chunk": chunk, "stitch": stitch}, "length": length, **more}
-    return {"version": 1, "vars": {"word": "and"}, "env": {"WORD": "{vars.word}"}, "jobs": jobs}
-
-
-def poem(word: str = "and", **changed: str) -> str:
-    return "".join(f"{changed.get(f'at{at}', f'text {at}')}\n{word}\n" for at in range(COUNT))
+    },
+}  # fmt: skip
+"""A job that takes the poem."""
 
 
 @pytest.fixture
@@ -45,7 +29,7 @@ def made(project: Project) -> Project:
     for at in range(COUNT):
         project.write(f"in/{at:03d}.txt", f"text {at}\n")
     project.settled()
-    project.manifest(manifest())
+    project.manifest(manifest(LENGTH))
     assert quietly(project) == {*(f"poem/{at:04d}" for at in range(COUNT)), "poem/stitch", "length"}
     return project
 
@@ -156,11 +140,11 @@ def test_an_input_that_is_gone_is_told(made: Project) -> None:
 
 def test_a_failing_chunk_among_known_ones(made: Project) -> None:
     made.path("in/007.txt").write_text("new\n")
-    made.manifest(manifest(other={"command": ["false"], "output": "never.txt"}))
+    made.manifest(manifest({**LENGTH, "other": {"command": ["false"], "output": "never.txt"}}))
     run = made.helios("run", "render.yaml", "-q", "-k")
     assert run.exit_code == 1
     assert "other" in run.stderr
-    made.manifest(manifest())
+    made.manifest(manifest(LENGTH))
     assert quietly(made) <= {"poem/0007", "poem/stitch", "length"}
     right(made, poem(at7="new"))
 
@@ -177,7 +161,7 @@ def test_chunks_that_another_job_takes_one_by_one(made: Project) -> None:
         "inputs": [{"job": "parts"}], "output": "out/listed.txt",
         "command": ["/bin/sh", "-c", 'cat jobs/parts/*/*/p.txt > "$1"', "sh", "{output}"],
     }  # fmt: skip
-    made.manifest(manifest(parts=parts, listed=listed))
+    made.manifest(manifest({**LENGTH, "parts": parts, "listed": listed}))
     assert quietly(made) == {*(f"parts/{at:04d}" for at in range(COUNT)), "listed"}
     made.write("in/007.txt", "new\n")
     assert quietly(made) == {"poem/0007", "poem/stitch", "length", "parts/0007", "listed"}
