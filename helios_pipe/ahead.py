@@ -135,11 +135,8 @@ def _read(pipe: int, size: int) -> bytes:
 
 
 def _answer(questions: Mapping[str, Callable[[], object]], pipe: int) -> None:
-    """The second process: answer, and end. What goes wrong here is found by whoever does without the answer."""
+    """The second process: answer, and end. What goes wrong here, or an interrupt, is found by whoever does without the answer."""
     try:
-        from signal import SIG_IGN, SIGINT, signal
-
-        signal(SIGINT, SIG_IGN)  # it is over in a moment, and has nothing to say
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)  # whoever waits for the end of our output does not wait for it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,3 +125,12 @@ def test_with_one_core_or_where_nothing_forks_nobody_is_asked(
 def test_questions_are_told_apart() -> None:
     assert chunks_of("a") != chunks_of("b")
     assert standing_at("a/../b") == standing_at(os.path.abspath("b"))
+
+
+def test_an_interrupt_ends_it_without_a_word(asked: Callable[..., Ahead], capfd: pytest.CaptureFixture[str]) -> None:
+    one = asked(pid=os.getpid, long=lambda: time.sleep(60))
+    pid = one.answer("pid")
+    assert isinstance(pid, int)
+    os.kill(pid, signal.SIGINT)
+    assert one.answer("long") is None
+    assert capfd.readouterr() == ("", "")
