@@ -13,12 +13,13 @@ from _thread import allocate_lock
 
 TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
 JUST_NOW_S = 1.0
 """How long a look stands for one that is taken when its answer is needed."""
 _LENGTH = 4
+_BLOCKS = 100
 _SIGKILL = 9
 """Of every system that can fork. The module that has its name takes long to load."""
 
@@ -40,9 +41,8 @@ class Ahead:
     """What was found. For one run; any thread may ask."""
 
     def __init__(self) -> None:
-        self.changed: frozenset[str] | None = None
-        """Those, of all the files that the last run of the same request stood on, that look otherwise now. None where nothing is
-        known of them."""
+        self._find: Callable[[], Iterable[str]] | None = None
+        self._changed: frozenset[str] | None = None
         self.jobs: Mapping[str, Remembered] = {}
         """What that run knew of the chunks of its larger jobs."""
         self._until = time.monotonic() + JUST_NOW_S
@@ -50,6 +50,18 @@ class Ahead:
         self._pid = self._process = self._pipe = -1
         self._asked: set[str] = set()
         self._answers: dict[str, object] = {}
+
+    def will_find(self, changed: Callable[[], Iterable[str]]) -> None:
+        """How to find out what `changed` is, when somebody wants to know."""
+        self._find = changed
+
+    @property
+    def changed(self) -> frozenset[str] | None:
+        """Those, of all the files that the last run of the same request stood on, that look otherwise now. None where nothing is
+        known of them. For the thread that asked."""
+        if self._changed is None and self._find is not None and self.recent:
+            self._changed = frozenset(self._find())
+        return self._changed
 
     @property
     def recent(self) -> bool:
@@ -119,6 +131,45 @@ class Ahead:
         except ChildProcessError:
             pass
         os.close(self._process)
+
+
+class BothEnds:
+    """Files that two processes look at from both ends, block by block, until they meet."""
+
+    def __init__(self, files: Sequence[Any], look: Callable[[Sequence[Any]], list[str]]) -> None:
+        """`look` tells which of some files have changed."""
+        from mmap import mmap
+
+        self._files, self._look = files, look
+        self._size = -(-len(files) // _BLOCKS)
+        self._taken = mmap(-1, 2)
+        """How many blocks each has taken, a byte that both see. One that both take when they meet is looked at twice, and none is
+        left out: who stops has seen the other take the rest."""
+
+    def from_the_start(self) -> list[str]:
+        """What is found, until something is: then the rest is left to the other, for we have better things to do."""
+        found: list[str] = []
+        for mine in range(_BLOCKS):
+            if found or mine + self._taken[1] >= _BLOCKS:
+                break
+            self._taken[0] = mine + 1
+            found = self._look(self._files[mine * self._size : (mine + 1) * self._size])
+        return found
+
+    def from_the_end(self) -> list[str]:
+        """What is found."""
+        found: list[str] = []
+        for mine in range(_BLOCKS):
+            if mine + self._taken[0] >= _BLOCKS:
+                break
+            self._taken[1] = mine + 1
+            at = (_BLOCKS - mine - 1) * self._size
+            found += self._look(self._files[at : at + self._size])
+        return found
+
+    def not_from_the_start(self) -> list[str]:
+        """What is found where the one from the start did not look, by whoever asks: the other one did not answer."""
+        return self._look(self._files[self._taken[0] * self._size :])
 
 
 def _cores() -> int:

@@ -37,8 +37,8 @@ def answer(argv: list[str]) -> tuple[int | None, Ahead | None]:
     kept = stamp.find(_cache_folders(argv), request, __version__)
     if kept is None:
         return None, None
-    ahead = _looked_at(kept)
-    if ahead.changed or not kept.nothing_came():
+    ahead, found = _look(kept)
+    if found or ahead.changed or not kept.nothing_came():
         return None, ahead
     ahead.stop()
     if sys.stdout is not None:  # it was closed
@@ -58,24 +58,29 @@ def _say(note: Any) -> None:
     sys.stdout.flush()
 
 
-def _looked_at(kept: stamp.Kept) -> Ahead:
-    """What changed of all that the last run stood on. Of very much, a second process looks at a half, and then at what a run
-    would have to look at besides."""
-    from helios_pipe.ahead import Ahead
+def _look(kept: stamp.Kept) -> tuple[Ahead, list[str]]:
+    """Look at what the last run stood on, until something has changed: what was found by then. Where there is very much, a second
+    process looks, too, and then at what a run would have to look at besides."""
+    from helios_pipe.ahead import Ahead, BothEnds
 
-    present, ahead = kept.present, Ahead()
-    if len(present) < _VERY_MANY:
-        ahead.changed = frozenset(stamp.changed(present))
-        return ahead
+    ahead = Ahead()
+    if len(kept.present) < _VERY_MANY:
+        found = stamp.changed(kept.present)
+        ahead.will_find(lambda: found)
+        return ahead, found
     from helios_pipe.pipeline.forethought import Forethought, questions
 
-    thought, half = Forethought(*kept.note["ahead"]), len(present) // 2
-    ahead.ask({_THE_REST: lambda: stamp.changed(present[half:]), **questions(thought)})
-    changed = stamp.changed(present[:half])
-    rest = ahead.answer(_THE_REST)
-    ahead.changed = frozenset(changed).union(rest if isinstance(rest, list) else stamp.changed(present[half:]))
+    thought, both = Forethought(*kept.note["ahead"]), BothEnds(kept.present, stamp.changed)
+    ahead.ask({_THE_REST: both.from_the_end, **questions(thought)})
+    found = both.from_the_start()
     ahead.jobs = thought.jobs
-    return ahead
+
+    def all_changed() -> list[str]:
+        rest = ahead.answer(_THE_REST)
+        return found + (rest if isinstance(rest, list) else both.not_from_the_start())
+
+    ahead.will_find(all_changed)
+    return ahead, found
 
 
 def _cache_folders(argv: list[str]) -> list[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helios_pipe import ahead
-from helios_pipe.ahead import Ahead, chunks_of, standing_at
+from helios_pipe.ahead import Ahead, BothEnds, chunks_of, standing_at
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +136,68 @@ def test_an_interrupt_ends_it_without_a_word(asked: Callable[..., Ahead], capfd:
     os.kill(pid, signal.SIGINT)
     assert one.answer("long") is None
     assert capfd.readouterr() == ("", "")
+
+
+# -- from both ends ---------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 700), st.integers(0, 700), st.sets(st.integers(0, 699), max_size=3))
+def test_from_both_ends_nothing_is_left_out(count: int, meet: int, changed: set[int]) -> None:
+    """The other one does its part while the first one looks at number `meet`; whatever has changed is found."""
+    looked: list[int] = []
+    others: list[str] = []
+
+    def look(numbers: Sequence[int]) -> list[str]:
+        looked.extend(numbers)
+        if meet in numbers and not others:
+            others.append("")  # once
+            others.extend(both.from_the_end())
+        return [str(number) for number in numbers if number in changed]
+
+    both = BothEnds(range(count), look)
+    found = both.from_the_start()
+    rest = [] if others else both.from_the_end()
+    wanted = {str(number) for number in changed if number < count}
+    assert {*found, *others, *rest} - {""} == wanted
+    assert set(looked) == set(range(count))
+    assert len(looked) <= count + count // 50 + 1  # no more than one block twice
+    assert {*found, *both.not_from_the_start()} == wanted
+
+
+def test_who_has_found_something_looks_no_further() -> None:
+    looked: list[int] = []
+
+    def look(numbers: Sequence[int]) -> list[str]:
+        looked.extend(numbers)
+        return ["seven"] if 7 in numbers else []
+
+    both = BothEnds(range(1000), look)
+    assert both.from_the_start() == ["seven"]
+    assert looked == list(range(10))
+    assert both.from_the_end() == []
+    assert sorted(looked) == list(range(1000))
+
+
+def test_two_processes_meet(asked: Callable[..., Ahead]) -> None:
+    both = BothEnds(range(20_000), lambda numbers: [str(number) for number in numbers if number % 7000 == 6999])
+    one = asked(rest=both.from_the_end)
+    found = both.from_the_start()
+    rest = one.answer("rest")
+    assert isinstance(rest, list)
+    assert {*found, *rest} == {"6999", "13999"}
+
+
+def test_what_changed_is_found_out_when_somebody_wants_to_know() -> None:
+    asked_for: list[str] = []
+
+    def find() -> list[str]:
+        asked_for.append("now")
+        return ["a", "b", "a"]
+
+    one = Ahead()
+    assert one.changed is None
+    one.will_find(find)
+    assert asked_for == []
+    assert one.changed == {"a", "b"}
+    assert one.changed == {"a", "b"}
+    assert asked_for == ["now"]
