@@ -10,6 +10,7 @@ import marshal
 import os
 import time
 from _thread import allocate_lock
+from select import select
 
 TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
 if TYPE_CHECKING:
@@ -99,6 +100,11 @@ class Ahead:
                     self._receive()  # its end
             return self._answers.get(name) if self.recent else None
 
+    @property
+    def process(self) -> int:
+        """The number of the second process, as long as it may be there; -1 else."""
+        return self._pid
+
     def stop(self) -> None:
         """Nobody needs to know any more: we are about to end. For a process that has waited for no other yet."""
         if self._pipe != -1:
@@ -107,30 +113,44 @@ class Ahead:
             os.kill(self._pid, _SIGKILL)
 
     def _receive(self) -> bool:
-        """Take one answer in; False where there are no more."""
+        """Take one answer in; False where there are no more, or none in time."""
         if self._pipe == -1:
             return False
-        head = _read(self._pipe, _LENGTH)
-        data = _read(self._pipe, int.from_bytes(head, "big")) if len(head) == _LENGTH else b""
+        head = self._read(_LENGTH)
+        data = self._read(int.from_bytes(head, "big")) if len(head) == _LENGTH else b""
         if not data:
             os.close(self._pipe)
             self._pipe = -1
-            self._wait()
+            self._forget()
             return False
         name, value = marshal.loads(data)  # noqa: S302 - our own process
         self._answers[name] = value
         return True
 
-    def _wait(self) -> None:
-        """Take the ended process off the system's table. Not by its number, which may be another one's by now: somebody who
-        waits for whatever ends may have been first."""
+    def _read(self, size: int) -> bytes:
+        """So many bytes; nothing where the other end is closed before, or it takes too long: an answer would be too late."""
+        found = b""
+        while len(found) < size:
+            if not select([self._pipe], [], [], max(0.0, self._until - time.monotonic()))[0]:
+                return b""
+            part = os.read(self._pipe, size - len(found))
+            if not part:
+                return b""
+            found += part
+        return found
+
+    def _forget(self) -> None:
+        """Take the process off the system's table, if it has ended. Not by its number, which may be another one's by now:
+        somebody who waits for whatever ends may have been first."""
+        self._pid = -1
         if self._process == -1:
             return
         try:
-            os.waitid(os.P_PIDFD, self._process, os.WEXITED)
+            os.waitid(os.P_PIDFD, self._process, os.WEXITED | (0 if self.recent else os.WNOHANG))
         except ChildProcessError:
             pass
         os.close(self._process)
+        self._process = -1
 
 
 class BothEnds:
@@ -175,14 +195,6 @@ class BothEnds:
 def _cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
-def _read(pipe: int, size: int) -> bytes:
-    """So many bytes; fewer where the other end is closed."""
-    found = b""
-    while len(found) < size and (part := os.read(pipe, size - len(found))):
-        found += part
-    return found
 
 
 def _answer(questions: Mapping[str, Callable[[], object]], pipe: int) -> None:

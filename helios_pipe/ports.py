@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from helios_pipe.action.model import Step
@@ -31,6 +30,27 @@ class FailureClass(StrEnum):
     """We stopped it ourselves."""
 
 
+class Nothing(Mapping[str, "Any"]):
+    """An empty mapping that stays so: what a value has where none was given. It can be pickled."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "{}"
+
+
+NOTHING = Nothing()
+
+
 class WorkerJob(NamedTuple):
     """One command to run. `env` is the whole environment it gets. `log` receives stdout and stderr, interleaved as written;
     without one they are only kept as tails. `cancel` is looked at while the command runs, and `on_tick` called, some twenty
@@ -39,7 +59,7 @@ class WorkerJob(NamedTuple):
 
     command: str
     args: tuple[str, ...] = ()
-    env: Mapping[str, str] = {}
+    env: Mapping[str, str] = NOTHING
     cwd: Path | None = None
     timeout_s: float | None = None
     stall_timeout_s: float | None = None
@@ -49,7 +69,7 @@ class WorkerJob(NamedTuple):
     cancel: Event | None = None
     on_tick: Callable[[], None] | None = None
     mask: tuple[str, ...] = ()
-    meta: Mapping[str, Any] = {}
+    meta: Mapping[str, Any] = NOTHING
 
 
 class Artifact(NamedTuple):
@@ -74,7 +94,7 @@ class WorkerResult(NamedTuple):
     artifacts: tuple[Artifact, ...] = ()
     log: Artifact | None = None
     lacking: tuple[Digest, ...] = ()
-    tools: Mapping[str, str] = {}
+    tools: Mapping[str, str] = NOTHING
     billed_ms: int | None = None
     memory_mb: int | None = None
 
@@ -124,7 +144,7 @@ class Outcome(NamedTuple):
     proof: bytes = b""
     duration_s: float = 0.0
     worker: str = "local"
-    tools: Mapping[str, str] = MappingProxyType({})
+    tools: Mapping[str, str] = NOTHING
     billed_ms: int | None = None
     memory_mb: int | None = None
 

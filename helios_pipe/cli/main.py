@@ -13,6 +13,7 @@ TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run 
 if TYPE_CHECKING:
     from helios_pipe.ahead import Ahead
 
+_INTERRUPTED = 130
 _YOUNG = 200_000
 """How many objects come before the garbage collector looks at them: a plan is made of a great many, and all stay. Looking
 every 700 takes a sixth of a large run's planning."""
@@ -24,19 +25,21 @@ def main() -> int:
     gc.set_threshold(_YOUNG, 20, 100)
     try:
         code, ahead = _at_once(argv)
+        if code is not None:
+            return code
+        if argv[:1] == ["run"]:
+            code = _run(argv, ahead)
+            _leave(code)
+            return code
+        from helios_pipe.cli.app import call
+
+        return call(argv)
+    except KeyboardInterrupt:  # while it was being loaded: there is nothing to say yet
+        return _INTERRUPTED
     except OSError as error:
         from helios_pipe.cli.ending import unprinted
 
         return unprinted(error)
-    if code is not None:
-        return code
-    if argv[:1] == ["run"]:
-        code = _run(argv, ahead)
-        _leave(code)
-        return code
-    from helios_pipe.cli.app import call
-
-    return call(argv)
 
 
 def _at_once(argv: list[str]) -> tuple[int | None, Ahead | None]:

@@ -51,7 +51,7 @@ class Settler:
         self._root = root
         self._results = results
         self._coming: list[Task] = []
-        self._found: list[JobWork] = []
+        self._found: list[tuple[JobWork, list[int]]] = []
         self._packed: dict[str, bytes] = {}
 
     def expect(self, task: Task) -> None:
@@ -59,14 +59,12 @@ class Settler:
         self._coming.append(task)
 
     def make_ready(self) -> None:
-        """Do now, while a stitch is at work, what need not wait for it: the record of a join of ten thousand is long."""
-        if not self._coming:
-            return
+        """Do now, while slots are at work, what need not wait for them: the record of a join of ten thousand is long."""
+        self.note_known()
         for task in self._coming:
             if task.state is State.RUNNING:
                 self._packed[task.key] = packed(task.preimage)
         self._coming.clear()
-        self.note_known()
 
     def settle(self, batch: Sequence[Ended], beaten: Sequence[Ended], now: float) -> Settled:
         """Check each outcome's guards, commit what is right in one transaction, and say what came of it. Of attempts that
@@ -97,16 +95,18 @@ class Settler:
             self._results.commit(Commit(last=rows))
 
     def found_known(self, work: JobWork) -> None:
-        """The chunks of a job that are known and no tasks were found. That is noted when there is time for it."""
-        self._found.append(work)
+        """The chunks of a job that are known, and no tasks by now, were found. That is noted as soon as slots have something to
+        do."""
+        self._found.append((work, [task.index for task in work.chunks.single()]))
 
     def note_known(self) -> None:
-        """The same as `note_found`, for chunks that are known and no tasks, as far as that is still to be done."""
-        for work in self._found:
-            self._note_known(work)
+        """The same as `note_found`, for those that `found_known` was told of, as far as that is still to be done."""
+        for work, tasks in self._found:
+            self._note_known(work, tasks)
         self._found.clear()
 
-    def _note_known(self, work: JobWork) -> None:
+    def _note_known(self, work: JobWork, tasks: Sequence[int]) -> None:
+        """`tasks` are the places of the others."""
         known, nodes = work.chunks.known, work.nodes
         if known is None:
             return
@@ -114,7 +114,7 @@ class Settler:
         last = self._results.last_keys_between(self._job_id, nodes.chunk_name(0), nodes.chunk_name(count - 1))
         same = len(last) == len(known.keys)
         news: list[int] = []
-        for stretch in _between([task.index for task in work.chunks.single()], count):
+        for stretch in _between(tasks, count):
             if not same or nth_digests(last, stretch) != nth_digests(known.keys, stretch):
                 news += [at for at in stretch if not same or nth_digest(last, at) != known.key(at)]
         if news:

@@ -179,7 +179,7 @@ class Pools:
 
     @cached_property
     def _deserted(self) -> Callable[[], bool] | None:
-        return adopt_orphans() if self._ours else None
+        return adopt_orphans(lambda: self._session.ahead.process) if self._ours else None
 
     @cached_property
     def _work(self) -> Path:

@@ -15,10 +15,10 @@ _MOST_BYTES = 4096
 """Of a list of which only the first names are needed: while there are any, the answer is no."""
 
 
-def adopt_orphans() -> Callable[[], bool] | None:
+def adopt_orphans(but: Callable[[], int] = lambda: -1) -> Callable[[], bool] | None:
     """Become the parent of what this process's descendants leave. Returns what tells whether nothing is left of any command
     that has ended; None where the system cannot do it. For a process of our own, whose main thread starts no commands while
-    others ask: whatever is a child of that thread counts as adopted, and is waited for."""
+    others ask: whatever is a child of that thread, `but` for one, counts as adopted, and is waited for."""
     children = f"/proc/self/task/{os.getpid()}/children"  # the main thread's: it is the one that adopts
     if sys.platform != "linux" or not os.path.exists(children):
         return None
@@ -39,7 +39,10 @@ def adopt_orphans() -> Callable[[], bool] | None:
                 return False
             if not adopted:
                 return True
-            ended = [_ended(int(pid)) for pid in adopted]  # each one: what has ended is to be waited for
+            own = but()
+            ended = [_ended(pid) for pid in map(int, adopted) if pid != own]  # each one: it is to be waited for
+            if not ended:
+                return True
             if not all(ended):
                 return False
             # what ended may have left somebody meanwhile, who is only now a child of ours

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from helios_pipe.digest import digest_bytes
-from tests.kit.poem import COUNT, manifest, poem
+from tests.kit.poem import CHUNK, COUNT, manifest, poem
 from tests.kit.project import Project
 
 LENGTH = {
@@ -21,6 +22,10 @@ LENGTH = {
     },
 }  # fmt: skip
 """A job that takes the poem."""
+SLOW = """
+cat "$1" > "$2"; echo "$WORD" >> "$2"; grep -q slow "$1" || exit 0
+: > "$3.there"; while [ ! -e "$3" ]; do sleep 0.05; done
+"""
 
 
 @pytest.fixture
@@ -38,6 +43,11 @@ def quietly(project: Project, *words: str) -> set[str]:
     """Run it with nobody listening. Returns what the journal says was made; everything else was in the cache."""
     run = project.helios("run", "render.yaml", "-q", *words)
     assert (run.exit_code, run.stdout) == (0, ""), str(run)
+    return executed(project)
+
+
+def executed(project: Project) -> set[str]:
+    """What the journal says was made by the last run."""
     with closing(sqlite3.connect(project.path(".helios/index.v1.sqlite"))) as connection:
         number, summary = connection.execute("SELECT id, summary FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         rows = connection.execute("SELECT node FROM attempts WHERE run = ? AND status = 'done'", (number,)).fetchall()
@@ -176,3 +186,64 @@ def test_what_stands_for_the_join_is_looked_at(made: Project) -> None:
     standing.write_text("tixt 9\nand\n")
     made.write("in/008.txt", "new\n")
     check(made, 8, at7="new", at8="new")
+
+
+def reverted(project: Project, *words: str) -> None:
+    """One input changed and changed back, with a run each: its chunk is known again, and no task."""
+    project.write("in/007.txt", "new\n")
+    quietly(project, *words)
+    project.write("in/007.txt", "text 7\n")
+    assert quietly(project, *words) == set()
+
+
+def nothing_is_obsolete(project: Project, *words: str) -> None:
+    """Each node's last key is noted: nothing that the last run stood on may be taken away."""
+    rows = project.plan(*words)["nodes"]
+    assert {row["reason"] for row in rows} == {"up to date"}
+    assert project.helios("cache", "gc", "--max-age", "0s").exit_code == 0
+    assert project.plan(*words)["to_run"] == 0
+
+
+def test_what_is_noted_of_chunks_that_nothing_joins(made: Project) -> None:
+    made.manifest(manifest(stitch=None))
+    assert quietly(made) == set()
+    reverted(made)
+    nothing_is_obsolete(made)
+
+
+def test_what_is_noted_where_the_stitch_is_left_out(made: Project) -> None:
+    reverted(made, "--no-stitch")
+    nothing_is_obsolete(made, "--no-stitch")
+
+
+def test_what_is_noted_where_the_joined_film_is_made_again(made: Project) -> None:
+    made.write("in/007.txt", "new\n")
+    check(made, 7, at7="new")
+    made.write("in/007.txt", "text 7\n")
+    place = blob(made, poem())
+    look = place.stat()
+    place.chmod(0o644)
+    place.write_text(poem().replace("text", "tixt"))  # seen only by whoever reads it
+    os.utime(place, ns=(look.st_atime_ns, look.st_mtime_ns))
+    assert quietly(made) == {"poem/stitch"}
+    right(made, poem())
+    nothing_is_obsolete(made)
+
+
+def test_what_is_found_is_noted_before_the_rest_is_made(made: Project, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    slow = {**CHUNK, "command": ["/bin/sh", "-c", SLOW, "sh", "in/{chunk.start:03d}.txt", "{output}", str(gate)]}
+    made.manifest(manifest(LENGTH, chunk=slow))
+    assert len(quietly(made)) >= COUNT
+    made.write("in/007.txt", "new\n")
+    check(made, 7, at7="new")
+    made.write("in/007.txt", "text 7\n")
+    made.write("in/003.txt", "slow\n")
+    with made.running("run", "render.yaml", "-q") as process:
+        while not gate.with_suffix(".there").exists():
+            time.sleep(0.02)
+        assert made.helios("cache", "gc", "--max-age", "0s").exit_code == 0
+        gate.write_text("")
+        assert made.finish(process).exit_code == 0
+    assert executed(made) == {"poem/0003", "poem/stitch", "length"}
+    right(made, poem(at3="slow"))

@@ -17,9 +17,9 @@ STITCH: Mapping[str, Any] = {
 
 
 def manifest(others: Mapping[str, Any] | None = None, **job: Any) -> dict[str, Any]:
-    """The job `poem`, otherwise than usual in what is given, and other jobs."""
+    """The job `poem`, otherwise than usual in what is given (None: left out), and other jobs."""
     whole = {"frames": COUNT, "chunk": CHUNK, "stitch": STITCH, **job}
-    jobs = {"poem": whole, **(others or {})}
+    jobs = {"poem": {name: value for name, value in whole.items() if value is not None}, **(others or {})}
     return {"version": 1, "vars": {"word": "and"}, "env": {"WORD": "{vars.word}"}, "jobs": jobs}
 
 

@@ -106,6 +106,21 @@ def test_it_holds_nothing_of_what_we_write_to(asked: Callable[..., Ahead]) -> No
     assert asked(links=links).answer("links") == [os.devnull] * 3
 
 
+def test_one_that_is_held_up_is_not_waited_for(asked: Callable[..., Ahead], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "JUST_NOW_S", 0.5)
+    one = asked(pid=os.getpid, then=lambda: time.sleep(60))
+    pid = one.answer("pid")
+    assert isinstance(pid, int)
+    assert one.process == pid
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    assert one.answer("then") is None
+    assert time.monotonic() - began < 30
+    assert one.answer("then") is None
+    os.kill(pid, signal.SIGKILL)
+    assert os.waitpid(pid, 0)[0] == pid
+
+
 def test_with_one_core_or_where_nothing_forks_nobody_is_asked(
     asked: Callable[..., Ahead], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -232,3 +232,34 @@ print(deserted())
 def test_a_daemon_is_seen_for_as_long_as_it_lives() -> None:
     ran = subprocess.run([sys.executable, "-c", _DAEMON], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["True", "True", "True", "False", "True"]
+
+
+_OUR_OWN = """
+import os, signal, time
+from helios_pipe.worker.adopted import adopt_orphans
+own = os.fork()
+if own == 0:
+    time.sleep(60)
+    os._exit(0)
+deserted = adopt_orphans(lambda: own)
+assert deserted is not None
+print(deserted())
+other = os.fork()
+if other == 0:
+    time.sleep(60)
+    os._exit(0)
+print(deserted())
+os.kill(other, 9)
+end = time.monotonic() + 20
+while not deserted() and time.monotonic() < end:
+    time.sleep(0.01)
+print(deserted(), open(f"/proc/self/task/{os.getpid()}/children").read().split() == [str(own)])
+os.kill(own, 9)
+print(deserted())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
+def test_a_process_of_our_own_is_not_taken_for_what_a_command_left() -> None:
+    ran = subprocess.run([sys.executable, "-c", _OUR_OWN], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "False", "True", "True", "True"]
