@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from helios_pipe.action.model import Step
 from helios_pipe.digest import Digest
+from helios_pipe.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from typing import Any

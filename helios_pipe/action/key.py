@@ -12,10 +12,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from json.encoder import encode_basestring as quoted
-from typing import Any, NamedTuple
+from typing import Any
 
 from helios_pipe.action.model import Action, Entry, Join, Tree
 from helios_pipe.digest import canonical, digest_bytes
+from helios_pipe.tuples import NamedTuple
 
 KEY_VERSION = 1
 """Changes with the meaning of any record. The golden tests hold it to that."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from operator import itemgetter
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from helios_pipe.digest import Digest, canonical, digest_bytes
+from helios_pipe.tuples import NamedTuple
 
 ActionKind = Literal["chunk", "stitch", "command"]
 

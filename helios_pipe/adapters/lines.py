@@ -10,10 +10,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping
 from threading import Event, Lock, local
-from typing import Any, NamedTuple
+from typing import Any
 
 from helios_pipe.adapters.calls import Calls
 from helios_pipe.adapters.descriptors import make_room
+from helios_pipe.tuples import NamedTuple
 
 CONNECT_S = 10.0
 _KEEP_ALIVE = (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

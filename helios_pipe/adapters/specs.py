@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from threading import Lock
-from typing import NamedTuple
 
 from helios_pipe.action.model import Action
 from helios_pipe.digest import canonical, digest_bytes
 from helios_pipe.errors import StoreError
 from helios_pipe.ports import BlobStore
+from helios_pipe.tuples import NamedTuple
 from helios_pipe.worker.signing import check_key, sign
 from helios_pipe.worker.spec import CHUNKS_PER_SPEC, common_of, write_spec
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import NamedTuple
 
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.folders import BLOBS
@@ -15,6 +14,7 @@ from helios_pipe.cache.memo import mark_of, marks_of
 from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, write_failed
+from helios_pipe.tuples import NamedTuple
 
 
 class Mark(NamedTuple):

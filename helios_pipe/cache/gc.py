@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
@@ -17,6 +16,7 @@ from helios_pipe.cache.folders import STANDING
 from helios_pipe.cache.generation import new_generation
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError
+from helios_pipe.tuples import NamedTuple
 
 
 class Kept(NamedTuple):

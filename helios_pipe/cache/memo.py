@@ -9,11 +9,12 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from helios_pipe.cache.folders import DATABASE, blob_paths
 from helios_pipe.cache.stamp import Signature, checksum_of, seal, unseal
 from helios_pipe.columns import all_digests, nth_digest
+from helios_pipe.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from helios_pipe.cache.sources import Source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from helios_pipe.cache.backlog import Writes
 from helios_pipe.cache.blobs import Blobs
@@ -13,6 +13,7 @@ from helios_pipe.cache.generation import new_generation
 from helios_pipe.cache.memo import Outcomes
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StoreError
+from helios_pipe.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

@@ -6,13 +6,13 @@ import os
 import time
 from collections.abc import Collection, Iterable
 from stat import S_ISREG
-from typing import NamedTuple
 
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.memo import Origins
 from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import StaleInputError
+from helios_pipe.tuples import NamedTuple
 
 RACY_NS = 20_000_000
 """A file whose time stamp is not older than the look by this much may change again within the clock's tick, unseen."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from helios_pipe.ports import Outcome
+from helios_pipe.tuples import NamedTuple
 
 
 class Prices(NamedTuple):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from helios_pipe.tuples import NamedTuple
 
 
 class Piece(NamedTuple):

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
-from typing import NamedTuple
 
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.blobs import Blobs
@@ -21,6 +20,7 @@ from helios_pipe.errors import StaleInputError, UsageError
 from helios_pipe.manifest.globs import Expansion, expand
 from helios_pipe.manifest.inputs import missing_inputs
 from helios_pipe.manifest.model import Job, Manifest, MarkPath
+from helios_pipe.tuples import NamedTuple
 
 _ENTRY = partial(tuple.__new__, Entry)
 """Past its own way to make one, which takes three times as long."""

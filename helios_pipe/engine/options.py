@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from helios_pipe.digest import Digest
+from helios_pipe.tuples import NamedTuple
 
 
 class RunState(StrEnum):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from helios_pipe.engine.inputs import JobOutput
 from helios_pipe.engine.reasons import Reasons
 from helios_pipe.engine.resolve import Resolver
 from helios_pipe.engine.work import JobWork, State, Task
+from helios_pipe.tuples import NamedTuple
 
 
 class PlannedNode(NamedTuple):

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, Thread
-from typing import NamedTuple
 
 from helios_pipe.action.model import Step
 from helios_pipe.engine.work import Task
 from helios_pipe.errors import HeliosPipeError
 from helios_pipe.ports import ActionRunner, FailureClass, Outcome
+from helios_pipe.tuples import NamedTuple
 
 
 class Flight:

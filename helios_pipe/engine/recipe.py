@@ -6,7 +6,6 @@ What all chunks of a job share is worked out once; a chunk costs the few words o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from helios_pipe.action.key import (
     Record,
@@ -20,6 +19,7 @@ from helios_pipe.graph.chunking import MIN_DIGITS, Span, numbers
 from helios_pipe.graph.nodes import JobNodes
 from helios_pipe.manifest.model import Job, Manifest
 from helios_pipe.manifest.template import Template
+from helios_pipe.tuples import NamedTuple
 
 INPUTS_LIST = "inputs.txt"
 _FAMILY_FIELDS = frozenset({"chunk.start", "chunk.end", "chunk.count", "chunk.step", "output"})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
-from typing import NamedTuple
 
 from helios_pipe.engine.options import Asked, Placed
 from helios_pipe.engine.pool import Flight, Message, Pool
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.ports import Outcome
+from helios_pipe.tuples import NamedTuple
 
 
 class Surroundings(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from enum import Enum, auto
-from typing import NamedTuple, overload
+from typing import overload
 
 from helios_pipe.action.model import Action, Limits, Part, Step
 from helios_pipe.cache.memo import Known, Outcomes
@@ -14,6 +14,7 @@ from helios_pipe.engine.inputs import EMPTY, InputSet, JobOutput
 from helios_pipe.engine.recipe import Recipe
 from helios_pipe.graph.chunking import Span
 from helios_pipe.graph.nodes import JobNodes, NodeKind
+from helios_pipe.tuples import NamedTuple
 
 
 class State(Enum):

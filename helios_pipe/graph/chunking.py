@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import NamedTuple, overload
+from typing import overload
 
 from helios_pipe.manifest.model import Frames
+from helios_pipe.tuples import NamedTuple
 
 MIN_DIGITS = 4
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from helios_pipe.graph.chunking import Span, digits, numbers
 from helios_pipe.manifest.model import Job, JobInput
+from helios_pipe.tuples import NamedTuple
 
 NodeKind = Literal["chunk", "stitch", "command"]
 

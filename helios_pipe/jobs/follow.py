@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from helios_pipe.jobs.board import Board, JobView
 from helios_pipe.jobs.nodes import Log, attempts_of, count_attempts, log_of_attempt, log_of_running, logs_of
+from helios_pipe.tuples import NamedTuple
 
 _PIECE = 1 << 16
 _TICK_S = 0.2

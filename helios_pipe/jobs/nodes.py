@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.results import Attempt
 from helios_pipe.jobs.board import Board, JobView
 from helios_pipe.jobs.journal import RunningNode, log_path
+from helios_pipe.tuples import NamedTuple
 
 _ATTEMPT = ", ".join(Attempt._fields)
 _STATES = {"done": "executed", "beaten": "beaten", "cancelled": "cancelled"}

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import NamedTuple
 
 from helios_pipe.errors import UsageError
 from helios_pipe.manifest.paths import PRIVATE
@@ -22,6 +21,7 @@ from helios_pipe.manifest.patterns import (
     pattern_problem,
     unescape,
 )
+from helios_pipe.tuples import NamedTuple
 
 
 class Expansion(NamedTuple):

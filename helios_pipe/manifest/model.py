@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from helios_pipe.manifest.template import Template
+from helios_pipe.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from helios_pipe.manifest.inputs import asked_inputs
 from helios_pipe.manifest.model import Job, Manifest, MarkPath
 from helios_pipe.manifest.paths import escapes
 from helios_pipe.manifest.patterns import Matcher, is_wild, parse_pattern, unescape
 from helios_pipe.manifest.problems import Report
+from helios_pipe.tuples import NamedTuple
 
 
 class _Made(NamedTuple):

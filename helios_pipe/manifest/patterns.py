@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+
+from helios_pipe.tuples import NamedTuple
 
 _PLAIN = re.compile(r"[^*?\[\\!./\0][^*?\[\\/\0]*(?:/[^*?\[\\./\0][^*?\[\\/\0]*)*\Z")
 """Most paths: no wildcard, no escape, no part that begins with a dot. They need no closer look."""

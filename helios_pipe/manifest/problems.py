@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from helios_pipe.errors import UsageError
 from helios_pipe.manifest.marks import MarkTree
 from helios_pipe.manifest.model import MarkPath
+from helios_pipe.tuples import NamedTuple
 
 MAX_PROBLEMS = 1000
 """More than these in one manifest are not listed."""

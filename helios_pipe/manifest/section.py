@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from helios_pipe.manifest.model import Frames, MarkPath
 from helios_pipe.manifest.paths import PathError, clean_output
 from helios_pipe.manifest.schema import FLAWED
 from helios_pipe.manifest.scope import Scope, spelled_text
 from helios_pipe.manifest.units import UnitError, frame_range, parse_duration, parse_frames
+from helios_pipe.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -7,9 +7,10 @@ files were written for, where a backslash escapes whatever follows it, inside qu
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from helios_pipe.errors import UsageError
+from helios_pipe.tuples import NamedTuple
 
 Dialect = Literal["helios", "posix"]
 

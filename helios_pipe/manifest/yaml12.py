@@ -7,7 +7,7 @@ key win, and takes three times as long.
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
@@ -15,6 +15,7 @@ from helios_pipe.manifest.marks import Branch, Mark, MarkTree
 from helios_pipe.manifest.model import Scalar
 from helios_pipe.manifest.problems import FatalProblemError, Report
 from helios_pipe.manifest.scalars import resolve
+from helios_pipe.tuples import NamedTuple
 
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 64

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
-from typing import NamedTuple
+
+from helios_pipe.tuples import NamedTuple
 
 _MOST_INDEX = 1 << 28
 _NESTED = frozenset({b"trak", b"mdia", b"minf", b"stbl", b"edts"})

@@ -13,9 +13,9 @@ from fractions import Fraction
 from itertools import accumulate, chain, repeat
 from pathlib import Path
 from sys import byteorder
-from typing import NamedTuple
 
 from helios_pipe.media.boxes import Boxes, UnfitError
+from helios_pipe.tuples import NamedTuple
 
 _MOST_SAMPLES = 1 << 24
 MOST_TICKS = (1 << 31) - 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from helios_pipe.engine.inputs import chunk_inputs_place
 from helios_pipe.engine.recipe import chunk_values
@@ -16,6 +15,7 @@ from helios_pipe.manifest.load import load_manifest
 from helios_pipe.manifest.marks import MarkTree
 from helios_pipe.manifest.model import Manifest
 from helios_pipe.manifest.problems import ManifestError, Report
+from helios_pipe.tuples import NamedTuple
 
 _MOST_MISSING = 20
 """So many missing chunk inputs are named one by one."""

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from helios_pipe import settings
 from helios_pipe.errors import HeliosPipeError
 from helios_pipe.manifest.model import Manifest
 from helios_pipe.pipeline.request import Request
+from helios_pipe.tuples import NamedTuple
 from helios_pipe.version import __version__
 
 _PACKAGES = ("av", "boto3", "click", "google-auth", "jsonschema", "networkx", "PyYAML", "requests", "rich")

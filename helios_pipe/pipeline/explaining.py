@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from helios_pipe.action.key import Change
 from helios_pipe.engine.inputs import JobOutput
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.manifest.model import MarkPath
 from helios_pipe.pipeline.session import Session
+from helios_pipe.tuples import NamedTuple
 
 
 class Line(NamedTuple):

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from queue import SimpleQueue
 from threading import Event
-from typing import NamedTuple
 
 from helios_pipe.action.model import Action, Entry, Output, Tree
 from helios_pipe.digest import digest_bytes
@@ -17,6 +16,7 @@ from helios_pipe.manifest.model import AdapterConfig
 from helios_pipe.pipeline.pools import Pools
 from helios_pipe.pipeline.session import Session
 from helios_pipe.stores.registry import open_store
+from helios_pipe.tuples import NamedTuple
 
 _CANARY = "canary.txt"
 _PROBE = "jobs/doctor"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from helios_pipe import settings
 from helios_pipe.adapters.local import LocalWorkerAdapter
@@ -21,6 +21,7 @@ from helios_pipe.manifest.model import AdapterConfig, Manifest
 from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.workplace import standing_folder, work_folder
 from helios_pipe.ports import ActionRunner, BlobStore, WorkerAdapter
+from helios_pipe.tuples import NamedTuple
 from helios_pipe.worker.adopted import adopt_orphans
 from helios_pipe.worker.workspaces import Workspaces
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from types import MappingProxyType
-from typing import NamedTuple
 
 from helios_pipe.cache.backlog import recover
 from helios_pipe.cache.shapes import Shapes
@@ -30,6 +29,7 @@ from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.steering import Own, Steering
 from helios_pipe.ports import FailureClass, Outcome
 from helios_pipe.stitch.naming import proof_path
+from helios_pipe.tuples import NamedTuple
 
 _REPORT_S = 0.4
 """How often a run says in the journal how far it is."""

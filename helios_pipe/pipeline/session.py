@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from helios_pipe import settings
 from helios_pipe.ahead import Ahead
@@ -35,6 +35,7 @@ from helios_pipe.pipeline.checking import check_inputs
 from helios_pipe.pipeline.request import Request
 from helios_pipe.pipeline.tools import Tools
 from helios_pipe.stitch.naming import STITCH_VERSION
+from helios_pipe.tuples import NamedTuple
 from helios_pipe.version import __version__
 from helios_pipe.worker.environment import tool_path
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
-from typing import NamedTuple
 
 from helios_pipe import settings
 from helios_pipe.action.model import Action
@@ -26,6 +25,7 @@ from helios_pipe.ports import Outcome
 from helios_pipe.stitch.certificate import Proof, read_proof
 from helios_pipe.stitch.model import Piece
 from helios_pipe.stitch.naming import proof_path
+from helios_pipe.tuples import NamedTuple
 
 
 class Verdict(NamedTuple):

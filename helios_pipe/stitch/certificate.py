@@ -10,12 +10,13 @@ import json
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from helios_pipe.digest import Digest, canonical, is_digest
 from helios_pipe.errors import StitchError
 from helios_pipe.stitch.model import Joined, JoinedSound
 from helios_pipe.stitch.naming import STITCH_VERSION
+from helios_pipe.tuples import NamedTuple
 
 PROOF_VERSION = 1
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
+from helios_pipe.tuples import NamedTuple
 
 
 class Piece(NamedTuple):

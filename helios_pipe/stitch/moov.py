@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from itertools import groupby
 from struct import pack
 from sys import byteorder
-from typing import NamedTuple
 
 from helios_pipe.stitch.shape import UPRIGHT, Shape, box
 from helios_pipe.stitch.tags import Tags
 from helios_pipe.stitch.timeline import Clock
+from helios_pipe.tuples import NamedTuple
 
 _RUN_BYTES = 1 << 20
 """Frames that lie side by side are told in runs of less than so many bytes: a player finds one without adding up all."""

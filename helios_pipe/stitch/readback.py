@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from helios_pipe.digest import Digest
 from helios_pipe.media.mp4index import SampleTable, read_sample_table
@@ -24,6 +24,7 @@ from helios_pipe.stitch.packets import spelled
 from helios_pipe.stitch.splice import Cut, Splice
 from helios_pipe.stitch.stretches import ASIDE, opened_cut
 from helios_pipe.transfer import clone
+from helios_pipe.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
@@ -15,6 +15,7 @@ from helios_pipe.stitch.packets import PacketRuns
 from helios_pipe.stitch.preflight import INDEX_FROM, Plan
 from helios_pipe.stitch.source import mark_of, opened
 from helios_pipe.stitch.track import SoundRecord, SoundTrack
+from helios_pipe.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import av

@@ -6,10 +6,9 @@ their bytes are equal, so is all that they say. Whatever box is not known here m
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from helios_pipe.media.boxes import Boxes, UnfitError, children
 from helios_pipe.stitch.tags import tags_of
+from helios_pipe.tuples import NamedTuple
 
 QUICKTIME = b"qt  "
 _CODECS = {

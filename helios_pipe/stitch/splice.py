@@ -12,7 +12,6 @@ import os
 from array import array
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import NamedTuple
 
 from helios_pipe.errors import OutputError
 from helios_pipe.media.boxes import Boxes, UnfitError
@@ -26,6 +25,7 @@ from helios_pipe.stitch.shape import Shape
 from helios_pipe.stitch.source import Mark
 from helios_pipe.stitch.tags import with_settings
 from helios_pipe.stitch.timeline import Clock, FrameWalk, OffGridError
+from helios_pipe.tuples import NamedTuple
 
 _KINDS = {"mp4": False, "mov": True}
 """Muxers whose files are made here -> whether they are QuickTime's."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
@@ -18,6 +18,7 @@ from helios_pipe.stitch.blocks import CutOffError, blocks, side_by_side, write_w
 from helios_pipe.stitch.model import refuse
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.splice import Cut, Splice
+from helios_pipe.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from types import TracebackType

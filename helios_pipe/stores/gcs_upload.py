@@ -6,12 +6,13 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import md5
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from helios_pipe.errors import BlobDamagedError, StoreError, TransientStoreError
 from helios_pipe.stores.problems import NotFoundError
 from helios_pipe.stores.retry import Backoff
 from helios_pipe.stores.web import Web
+from helios_pipe.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from requests import Response

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from helios_pipe.action.model import Entry
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, StaleInputError
 from helios_pipe.transfer import clone, copy_file
+from helios_pipe.tuples import NamedTuple
 
 Locate = Callable[[Digest], str | Path]
 """From a digest to a file with that content: a source, or a blob, which is named by its digest."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from helios_pipe.tuples import NamedTuple
 
 
 class Process(NamedTuple):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
+from helios_pipe.tuples import NamedTuple
 from helios_pipe.worker.mask import Mask
 
 _PIECE = 1 << 16

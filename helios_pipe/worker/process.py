@@ -15,10 +15,10 @@ import select
 import signal
 import time
 from resource import RUSAGE_SELF, getrusage
-from typing import NamedTuple
 
 from helios_pipe.errors import AdapterError
 from helios_pipe.ports import FailureClass, WorkerJob, WorkerResult
+from helios_pipe.tuples import NamedTuple
 from helios_pipe.worker.group import Group, ask_to_end
 from helios_pipe.worker.mask import masked
 from helios_pipe.worker.output import Direct, Pump, Tails

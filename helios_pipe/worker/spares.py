@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
+from helios_pipe.tuples import NamedTuple
 from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.staging import Stage
 from helios_pipe.worker.watches import Watched, Watches

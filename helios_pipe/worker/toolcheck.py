@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from helios_pipe.errors import ToolError
 from helios_pipe.ports import WorkerJob, WorkerResult
+from helios_pipe.tuples import NamedTuple
 from helios_pipe.worker.process import run_process
 from helios_pipe.worker.programs import find_program
 

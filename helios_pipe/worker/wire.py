@@ -10,11 +10,12 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import AdapterError, BlobError, HeliosPipeError, TransientAdapterError
 from helios_pipe.ports import Artifact, FailureClass, WorkerJob, WorkerResult
+from helios_pipe.tuples import NamedTuple
 from helios_pipe.version import __version__
 
 _MESSAGE_CHARACTERS = 2000
