@@ -24,6 +24,11 @@ _BLOCKS = 100
 _SIGKILL = 9
 """Of every system that can fork. The module that has its name takes long to load."""
 
+if TYPE_CHECKING:
+    Look = Callable[[Any], list[Any]]
+    """Tells which of some things have changed."""
+    Question = Callable[["BothEnds"], object]
+    """Answers with a plain value: what it is about, and what is found of it from the end on."""
 Remembered = tuple[bytes, list[int]]
 """Which memo a run used or made (its checksum), and the places of those of its sources that looked otherwise than that says."""
 
@@ -51,6 +56,7 @@ class Ahead:
         self._pid = self._process = self._pipe = -1
         self._asked: set[str] = set()
         self._answers: dict[str, object] = {}
+        self._ends: dict[str, BothEnds] = {}
 
     def will_find(self, changed: Callable[[], Iterable[str]]) -> None:
         """How to find out what `changed` is, when somebody wants to know."""
@@ -69,11 +75,12 @@ class Ahead:
         """Whether what was found still stands for a look of now."""
         return time.monotonic() < self._until
 
-    def ask(self, questions: Mapping[str, Callable[[], object]]) -> None:
+    def ask(self, questions: Mapping[str, Question]) -> None:
         """Have these answered, in order, with plain values. For a process that has one thread. Where a second process would
         help nothing, or cannot be had, nobody answers."""
         if not questions or not hasattr(os, "fork") or _cores() < 2:
             return
+        self._ends = {name: BothEnds() for name in questions}
         reads, writes = os.pipe()
         try:
             pid = os.fork()
@@ -83,7 +90,7 @@ class Ahead:
             return
         if pid == 0:
             os.close(reads)
-            _answer(questions, writes)
+            _answer(questions, self._ends, writes)
         os.close(writes)
         self._pid, self._pipe, self._asked = pid, reads, set(questions)
         try:
@@ -99,6 +106,35 @@ class Ahead:
                 if len(self._answers) == len(self._asked):
                     self._receive()  # its end
             return self._answers.get(name) if self.recent else None
+
+    def begin(self, name: str, row: Sequence[Any], look: Look) -> list[Any]:
+        """Look at a row until something is found. The second process looks at the rest, if it was asked to."""
+        return self._ends.setdefault(name, BothEnds()).from_the_start(row, look, until_found=True)
+
+    def rest(self, name: str, row: Sequence[Any], look: Look) -> list[Any]:
+        """What `begin` left: what the second process found, or what is found now."""
+        answer = self.answer(name)
+        return answer if isinstance(answer, list) else self._ends[name].not_from_the_start(row, look)
+
+    def look(self, name: str, identity: object, row: Sequence[Any], look: Look) -> list[Any]:
+        """Which things of a row have changed. The second process, if it was asked that of the row of this identity, has looked at
+        them, or is still at it: then this one begins at the other end."""
+        ends = self._ends.get(name)
+        if ends is None or not self.recent:
+            return look(row)
+        found = [] if self._answered(name) else ends.from_the_start(row, look)
+        answer = self.answer(name)
+        if isinstance(answer, tuple) and answer[0] == identity:
+            rest: list[Any] = answer[1]
+            return found + rest
+        return found + ends.not_from_the_start(row, look)
+
+    def _answered(self, name: str) -> bool:
+        """Whether the answer need not be waited for."""
+        with self._lock:
+            while name not in self._answers and self._pipe != -1 and select([self._pipe], [], [], 0)[0]:
+                self._receive()
+            return name in self._answers
 
     @property
     def process(self) -> int:
@@ -154,42 +190,42 @@ class Ahead:
 
 
 class BothEnds:
-    """Files that two processes look at from both ends, block by block, until they meet."""
+    """A row of things that two processes look at from both ends, block by block, until they meet. Both are given the same row;
+    looking tells which of some of its things have changed."""
 
-    def __init__(self, files: Sequence[Any], look: Callable[[Sequence[Any]], list[str]]) -> None:
-        """`look` tells which of some files have changed."""
+    def __init__(self) -> None:
         from mmap import mmap
 
-        self._files, self._look = files, look
-        self._size = -(-len(files) // _BLOCKS)
         self._taken = mmap(-1, 2)
         """How many blocks each has taken, a byte that both see. One that both take when they meet is looked at twice, and none is
         left out: who stops has seen the other take the rest."""
 
-    def from_the_start(self) -> list[str]:
-        """What is found, until something is: then the rest is left to the other, for we have better things to do."""
-        found: list[str] = []
+    def from_the_start(self, row: Sequence[Any], look: Look, *, until_found: bool = False) -> list[Any]:
+        """What is found, by the first process; on request only until something is."""
+        found: list[Any] = []
+        size = -(-len(row) // _BLOCKS)
         for mine in range(_BLOCKS):
-            if found or mine + self._taken[1] >= _BLOCKS:
+            if (found and until_found) or mine + self._taken[1] >= _BLOCKS:
                 break
             self._taken[0] = mine + 1
-            found = self._look(self._files[mine * self._size : (mine + 1) * self._size])
+            found += look(row[mine * size : (mine + 1) * size])
         return found
 
-    def from_the_end(self) -> list[str]:
-        """What is found."""
-        found: list[str] = []
+    def from_the_end(self, row: Sequence[Any], look: Look) -> list[Any]:
+        """What is found, by the second one."""
+        found: list[Any] = []
+        size = -(-len(row) // _BLOCKS)
         for mine in range(_BLOCKS):
             if mine + self._taken[0] >= _BLOCKS:
                 break
             self._taken[1] = mine + 1
-            at = (_BLOCKS - mine - 1) * self._size
-            found += self._look(self._files[at : at + self._size])
+            at = (_BLOCKS - mine - 1) * size
+            found += look(row[at : at + size])
         return found
 
-    def not_from_the_start(self) -> list[str]:
-        """What is found where the one from the start did not look, by whoever asks: the other one did not answer."""
-        return self._look(self._files[self._taken[0] * self._size :])
+    def not_from_the_start(self, row: Sequence[Any], look: Look) -> list[Any]:
+        """What is found where the first one did not look: the second one did not answer."""
+        return look(row[self._taken[0] * -(-len(row) // _BLOCKS) :])
 
 
 def _cores() -> int:
@@ -197,14 +233,14 @@ def _cores() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
-def _answer(questions: Mapping[str, Callable[[], object]], pipe: int) -> None:
+def _answer(questions: Mapping[str, Question], ends: Mapping[str, BothEnds], pipe: int) -> None:
     """The second process: answer, and end. What goes wrong here, or an interrupt, is found by whoever does without the answer."""
     try:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)  # whoever waits for the end of our output does not wait for it
-        for name, look in questions.items():
-            answer: Any = look()
+        for name, ask in questions.items():
+            answer: Any = ask(ends[name])
             data = marshal.dumps((name, answer))
             os.write(pipe, len(data).to_bytes(_LENGTH, "big") + data)
     finally:

@@ -17,6 +17,7 @@ from helios_pipe.columns import all_digests, nth_digest
 from helios_pipe.tuples import NamedTuple
 
 if TYPE_CHECKING:
+    from helios_pipe.ahead import BothEnds
     from helios_pipe.cache.sources import Source
     from helios_pipe.digest import Digest
 
@@ -119,12 +120,17 @@ class Outcomes:
         """The key of the chunk at that place."""
         return nth_digest(self.keys, at)
 
-    def moved(self, marks_of: Callable[[Sequence[str]], Sequence[Mark | None]]) -> set[int]:
-        """The places of those whose blobs do not have the marks that they had."""
-        now = marks_of(self.each_digest())
-        if now == self.marks:
-            return set()
-        return {at for at, (mark, then) in enumerate(zip(now, self.marks, strict=True)) if mark != then}
+    def moved(self, folder: str) -> Callable[[range], list[int]]:
+        """Looks at the blobs of some of them in the cache `folder`: which places have other marks than they had."""
+        digests = self.each_digest()
+
+        def look(places: range) -> list[int]:
+            now, then = marks_of(folder, digests[places.start : places.stop]), self.marks[places.start : places.stop]
+            if now == then:
+                return []
+            return [at for at, mark, known in zip(places, now, then, strict=True) if mark != known]
+
+        return look
 
     def each_digest(self) -> list[Digest]:
         """The digests of all of them."""
@@ -159,9 +165,9 @@ class Memo(NamedTuple):
         return cls(origins, outcomes, checksum_of(data))
 
 
-def look(folder: str, job: str, name: str) -> tuple[bytes, list[int]] | None:
+def look(folder: str, job: str, name: str, ends: BothEnds) -> tuple[bytes, list[int]] | None:
     """The checksum of the memo that is kept for a job in the cache `folder`, and the places of the chunks whose blobs are not as
-    it says. None where there is none. Opens the database for itself. Raises OSError, sqlite3.Error."""
+    it says, from the end on. None where there is none. Opens the database for itself. Raises OSError, sqlite3.Error."""
     import sqlite3
 
     file = f"{folder}/{DATABASE}"
@@ -170,4 +176,6 @@ def look(folder: str, job: str, name: str) -> tuple[bytes, list[int]] | None:
     row = connection.execute("SELECT data FROM memos WHERE job=? AND name=?", (job, name)).fetchone()
     connection.close()
     memo = Memo.opened(row[0]) if row else None
-    return None if memo is None else (memo.checksum, sorted(memo.outcomes.moved(partial(marks_of, folder))))
+    if memo is None:
+        return None
+    return memo.checksum, ends.from_the_end(range(len(memo.outcomes)), memo.outcomes.moved(folder))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from helios_pipe.cache.backlog import Writes
@@ -55,6 +55,9 @@ class Result(NamedTuple):
     tools: str = ""
     log: str | None = None
     time: float = 0.0
+
+
+Look = Callable[[range, Callable[[range], list[int]]], list[int]]
 
 
 class Attempt(NamedTuple):
@@ -133,10 +136,10 @@ class Results:
             return False
         return not row.folder or self._blobs.members_present(row.digest)
 
-    def not_there(self, known: Outcomes, moved: Collection[int] | None = None) -> set[int]:
-        """The places of those that are no hit by their blobs' marks. They may still be one by their bytes. `moved` are those
-        whose blobs have another mark, where that was looked at just now."""
-        off = set(moved) if moved is not None else known.moved(self._blobs.marks)
+    def not_there(self, known: Outcomes, look: Look) -> set[int]:
+        """The places of those that are no hit by their blobs' marks. They may still be one by their bytes. `look` tells that of
+        places, given a way to look at them: at those that nobody looked at just now."""
+        off = set(look(range(len(known)), known.moved(str(self._database.folder))))
         if any(known.folders):
             digests, members = known.each_digest(), self._blobs.members_present
             off |= {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _VERY_MANY = 4_000
 """Files from which on a second process saves more time than it takes to start."""
-_THE_REST = "the rest of the stamp"
+_STAMP = "stamp"
 _MATTER = ("PATH", "PYTHONPATH", CACHE_DIR_VARIABLE)
 
 
@@ -61,7 +61,7 @@ def _say(note: Any) -> None:
 def _look(kept: stamp.Kept) -> tuple[Ahead, list[str]]:
     """Look at what the last run stood on, until something has changed: what was found by then. Where there is very much, a second
     process looks, too, and then at what a run would have to look at besides."""
-    from helios_pipe.ahead import Ahead, BothEnds
+    from helios_pipe.ahead import Ahead
 
     ahead = Ahead()
     if len(kept.present) < _VERY_MANY:
@@ -70,14 +70,13 @@ def _look(kept: stamp.Kept) -> tuple[Ahead, list[str]]:
         return ahead, found
     from helios_pipe.pipeline.forethought import Forethought, questions
 
-    thought, both = Forethought(*kept.note["ahead"]), BothEnds(kept.present, stamp.changed)
-    ahead.ask({_THE_REST: both.from_the_end, **questions(thought)})
-    found = both.from_the_start()
+    thought, present = Forethought(*kept.note["ahead"]), kept.present
+    ahead.ask({_STAMP: lambda ends: ends.from_the_end(present, stamp.changed), **questions(thought)})
+    found = ahead.begin(_STAMP, present, stamp.changed)
     ahead.jobs = thought.jobs
 
     def all_changed() -> list[str]:
-        rest = ahead.answer(_THE_REST)
-        return found + (rest if isinstance(rest, list) else both.not_from_the_start())
+        return found + ahead.rest(_STAMP, present, stamp.changed)
 
     ahead.will_find(all_changed)
     return ahead, found

@@ -9,6 +9,7 @@ key is the same, and need not be spelled and hashed to know it.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from helios_pipe.action.key import KEY_VERSION, record
 from helios_pipe.ahead import Ahead, Remembered, chunks_of
@@ -88,9 +89,7 @@ class Recall:
 
     def _lost(self, work: JobWork, memo: Memo) -> set[int]:
         """Which chunks have other blobs than they had, or none."""
-        seen = self._ahead.answer(chunks_of(work.name))
-        moved = seen[1] if isinstance(seen, tuple) and seen[0] == memo.checksum else None
-        return self._results.not_there(memo.outcomes, moved)
+        return self._results.not_there(memo.outcomes, partial(self._ahead.look, chunks_of(work.name), memo.checksum))
 
     def _mark(self, work: JobWork, recipe: Recipe) -> str:
         """All that decides on the keys of the job's chunks, but for what their own inputs hold, and on what the memo says."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 
-from helios_pipe.ahead import Remembered, chunks_of, standing_at
+from helios_pipe.ahead import chunks_of, standing_at
 
 TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from helios_pipe.ahead import BothEnds, Question, Remembered
     from helios_pipe.pipeline.session import Session
 
 
@@ -40,25 +41,25 @@ def forethought(session: Session) -> Forethought:
     return Forethought(cache, session.job_id, session.recall.remembered, there)
 
 
-def questions(thought: Forethought) -> dict[str, Callable[[], object]]:
+def questions(thought: Forethought) -> dict[str, Question]:
     """What to ask, in the order in which it will be needed."""
     asked = {chunks_of(name): _about_chunks(thought, name) for name in thought.jobs}
     return asked | {standing_at(place): _about_standing(place) for place in thought.places}
 
 
-def _about_chunks(thought: Forethought, name: str) -> Callable[[], object]:
-    def ask() -> object:
+def _about_chunks(thought: Forethought, name: str) -> Question:
+    def ask(ends: BothEnds) -> object:
         from helios_pipe.cache.memo import look
 
-        return look(thought.cache, thought.job, name)
+        return look(thought.cache, thought.job, name, ends)
 
     return ask
 
 
-def _about_standing(place: str) -> Callable[[], object]:
-    def ask() -> object:
+def _about_standing(place: str) -> Question:
+    def ask(ends: BothEnds) -> object:
         from helios_pipe.worker.standing_index import look
 
-        return look(place)
+        return look(place, ends)
 
     return ask

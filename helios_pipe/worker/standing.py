@@ -55,15 +55,17 @@ class Standing:
         """Move what stands at `place` to the attempt. Nothing stands there, or something else than was left, or it cannot be
         had: begin with an empty folder. It is looked at, if `ahead` did not do so just now. Raises OSError."""
         os.makedirs(os.path.dirname(self.root), exist_ok=True)
-        answer = ahead.answer(standing_at(place))  # before it is somewhere else
-        seen, whole = answer if isinstance(answer, tuple) else (None, False)
+        place_index = f"{place}.index"
+        try:
+            index, identity = Index.read(place_index)
+            moved = ahead.look(standing_at(place), identity, range(len(index)), index.moved(f"{place}/w"))
+        except OSError:
+            index, identity, moved = self._index, b"", [0]
         try:
             os.rename(place, self.root)
-            index, identity = Index.read(f"{place}.index", seen)
-            os.unlink(f"{place}.index")  # it says nothing any more
-            if seen != identity:
-                whole = index.untouched(self._inner)
-            if os.listdir(self.root) == ["w"] and whole:
+            same = Index.identity(place_index) == identity
+            os.unlink(place_index)  # it says nothing any more
+            if same and not moved and os.listdir(self.root) == ["w"]:
                 self._index = index
                 return
         except OSError:

@@ -21,8 +21,9 @@ from helios_pipe.columns import all_digests
 
 if TYPE_CHECKING:
     from helios_pipe.action.model import Entry
+    from helios_pipe.ahead import BothEnds
 
-_VERSION = 3
+_VERSION = 4
 _PARTS = 3
 _HEAD = 12
 """Bytes of a part's length and checksum."""
@@ -40,15 +41,16 @@ class Index:
 
     def __init__(
         self, paths: list[str], digests: str, executable: bytes, others: tuple[str, ...], looks: Callable[[], _Looks],
-        newest_ns: int,
+        newest_ns: int, folders: int,
     ) -> None:  # fmt: skip
-        """`looks` are asked for when somebody needs them: how each file looked, and each folder by its path. No date that counts
-        among them is later than `newest_ns`."""
+        """`looks` are asked for when somebody needs them: how each file looked, and each of so many `folders` by its path. No
+        date that counts among them is later than `newest_ns`."""
         self.paths, self.others = paths, others
         self._joined = digests
         self.executable = bytearray(executable)
         self._given = looks
         self._newest_ns = newest_ns
+        self._folder_count = folders
         self._stored: bytes | None = None
         self._new_files: dict[int, tuple[str, bool, Look]] = {}
         self._new_folders: dict[str, Look] = {}
@@ -59,23 +61,23 @@ class Index:
         looks = [look for _, _, look in files.values()], folders
         executable = bytes(x for _, x, _ in files.values())
         digests = "".join(digest for digest, _, _ in files.values())
-        return cls(list(files), digests, executable, others, lambda: looks, _newest(*looks))
+        return cls(list(files), digests, executable, others, lambda: looks, _newest(*looks), len(folders))
 
     @classmethod
-    def read(cls, path: str, trusted: bytes | None = None) -> tuple[Index, bytes]:
-        """The one that was written to `path`, and its identity. Of one with the `trusted` identity somebody has just checked
-        every byte. Raises OSError where it is not what was written."""
+    def read(cls, path: str) -> tuple[Index, bytes]:
+        """The one that was written to `path`, and its identity. Raises OSError where it is not what was written."""
         with open(path, "rb") as file:
             data = file.read()
         head, parts = data[: _PARTS * _HEAD], _parts(data)
         for at, part in enumerate(parts):
-            if head != trusted and zlib.crc32(part) != int.from_bytes(head[at * _HEAD + 8 : at * _HEAD + _HEAD], "big"):
+            if zlib.crc32(part) != int.from_bytes(head[at * _HEAD + 8 : at * _HEAD + _HEAD], "big"):
                 raise OSError("torn")
-        version, paths, digests, executable, others, newest_ns = marshal.loads(parts[0])  # noqa: S302 - our own, whole
+        version, *what = marshal.loads(parts[0])  # noqa: S302 - our own, whole
         if version != _VERSION:
             raise OSError("of another version")
+        paths, digests, executable, others, newest_ns, folders = what
         looks: Callable[[], Any] = partial(marshal.loads, parts[1])
-        index = cls(paths.split("\0"), digests.hex(), executable, others, looks, newest_ns)
+        index = cls(paths.split("\0"), digests.hex(), executable, others, looks, newest_ns, folders)
         index._take(*marshal.loads(parts[2]))  # noqa: S302
         index._stored = data
         return index, head
@@ -87,6 +89,12 @@ class Index:
         for at, (digest, _, _) in self._new_files.items():
             digests[at] = digest
         return digests
+
+    @staticmethod
+    def identity(path: str) -> bytes:
+        """That of the one that was written to `path`. Raises OSError."""
+        with open(path, "rb") as file:
+            return file.read(_PARTS * _HEAD)
 
     def _take(self, files: dict[int, tuple[str, bool, Look]], folders: dict[str, Look]) -> None:
         self._new_files |= files
@@ -118,12 +126,29 @@ class Index:
         """How each folder looked."""
         return self._looks[1] | self._new_folders
 
-    def untouched(self, inner: str) -> bool:
-        """Whether all of them, below `inner`, look as they did. Raises OSError where one is gone."""
-        folders, files = self.folders(), list(self._looks[0])
-        for at, (_, _, look) in self._new_files.items():
-            files[at] = look
-        return looks_of(inner, folders) == list(folders.values()) and looks_of(inner, self.paths) == files
+    def __len__(self) -> int:
+        """Of files and folders."""
+        return len(self.paths) + self._folder_count
+
+    def moved(self, inner: str) -> Callable[[range], list[int]]:
+        """Looks at some of them, folders first, below `inner`: the places of those that do not look as they did; one of them,
+        where one is gone."""
+        names: list[str] = []
+        then: list[Look] = []
+
+        def look(places: range) -> list[int]:
+            if not names:
+                folders, files = self.folders(), self.files()
+                names.extend((*folders, *files))
+                then.extend((*folders.values(), *(look for _, _, look in files.values())))
+            try:
+                now = looks_of(inner, names[places.start : places.stop])
+            except OSError:
+                return [places.start]
+            known = then[places.start : places.stop]
+            return [] if now == known else [at for at, a, b in zip(places, now, known, strict=True) if a != b]
+
+        return look
 
     def otherwise(self, entries: Sequence[Entry]) -> list[int] | None:
         """The places at which another file is wanted; None where files are wanted elsewhere."""
@@ -183,7 +208,7 @@ class Index:
             files, folders = self.files(), self.folders()
             looks = [look for _, _, look in files.values()], folders
             digests, executable = bytes.fromhex("".join(self.digests)), bytes(self.executable)
-            what = _VERSION, "\0".join(self.paths), digests, executable, self.others, _newest(*looks)
+            what = _VERSION, "\0".join(self.paths), digests, executable, self.others, _newest(*looks), len(folders)
             parts, news = [marshal.dumps(what), marshal.dumps(looks)], ({}, {})
         parts.append(marshal.dumps(news))
         with open(f"{path}.new", "wb") as file:
@@ -209,12 +234,12 @@ def _newest(files: Iterable[Look], folders: dict[str, Look]) -> int:
     return max((*(look[2] for look in files), *(look[1] for look in folders.values())), default=0)
 
 
-def look(place: str) -> tuple[bytes, bool]:
-    """The identity of the index of what stands at `place`, and whether it looks untouched. Raises OSError. For a process of its
-    own: from inside that folder, which spares the way to it."""
+def look(place: str, ends: BothEnds) -> tuple[bytes, list[int]]:
+    """The identity of the index of what stands at `place`, and the places of what does not look untouched, from the end on.
+    Raises OSError. For a process of its own: from inside that folder, which spares the way to it."""
     index, identity = Index.read(f"{place}.index")
     os.chdir(f"{place}/w")
-    return identity, index.untouched(".")
+    return identity, ends.from_the_end(range(len(index)), index.moved("."))
 
 
 def looks_of(inner: str, paths: Iterable[str]) -> list[Look]:

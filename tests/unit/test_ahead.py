@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ from hypothesis import strategies as st
 
 from helios_pipe import ahead
 from helios_pipe.ahead import Ahead, BothEnds, chunks_of, standing_at
+
+
+def _asked(question: Callable[[], object], _: BothEnds) -> object:
+    return question()
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +34,7 @@ def asked() -> Iterator[Callable[..., Ahead]]:
     def ask(**questions: Callable[[], object]) -> Ahead:
         one = Ahead()
         made.append(one)
-        one.ask(questions)
+        one.ask({name: partial(_asked, question) for name, question in questions.items()})
         return one
 
     yield ask
@@ -156,8 +161,8 @@ def test_an_interrupt_ends_it_without_a_word(asked: Callable[..., Ahead], capfd:
 # -- from both ends ---------------------------------------------------------------------------------------------------
 
 
-@given(st.integers(0, 700), st.integers(0, 700), st.sets(st.integers(0, 699), max_size=3))
-def test_from_both_ends_nothing_is_left_out(count: int, meet: int, changed: set[int]) -> None:
+@given(st.integers(0, 700), st.integers(0, 700), st.sets(st.integers(0, 699), max_size=3), st.booleans())
+def test_from_both_ends_nothing_is_left_out(count: int, meet: int, changed: set[int], until_found: bool) -> None:
     """The other one does its part while the first one looks at number `meet`; whatever has changed is found."""
     looked: list[int] = []
     others: list[str] = []
@@ -167,18 +172,18 @@ def test_from_both_ends_nothing_is_left_out(count: int, meet: int, changed: set[
         looked.extend(numbers)
         if first and meet in numbers and not others:
             others.append("")  # once
-            others.extend(both.from_the_end())
+            others.extend(both.from_the_end(row, look))
         return [str(number) for number in numbers if number in changed]
 
-    both = BothEnds(range(count), look)
-    found = both.from_the_start()
+    both, row = BothEnds(), range(count)
+    found = both.from_the_start(row, look, until_found=until_found)
     first = False
-    rest = [] if others else both.from_the_end()  # at last
+    rest = [] if others else both.from_the_end(row, look)  # at last
     wanted = {str(number) for number in changed if number < count}
     assert {*found, *others, *rest} - {""} == wanted
     assert set(looked) == set(range(count))
     assert len(looked) <= count + count // 50 + 1  # no more than one block twice
-    assert {*found, *both.not_from_the_start()} == wanted
+    assert {*found, *both.not_from_the_start(row, look)} == wanted
 
 
 def test_who_has_found_something_looks_no_further() -> None:
@@ -188,20 +193,43 @@ def test_who_has_found_something_looks_no_further() -> None:
         looked.extend(numbers)
         return ["seven"] if 7 in numbers else []
 
-    both = BothEnds(range(1000), look)
-    assert both.from_the_start() == ["seven"]
+    both, row = BothEnds(), range(1000)
+    assert both.from_the_start(row, look, until_found=True) == ["seven"]
     assert looked == list(range(10))
-    assert both.from_the_end() == []
+    assert both.from_the_end(row, look) == []
     assert sorted(looked) == list(range(1000))
 
 
-def test_two_processes_meet(asked: Callable[..., Ahead]) -> None:
-    both = BothEnds(range(20_000), lambda numbers: [str(number) for number in numbers if number % 7000 == 6999])
-    one = asked(rest=both.from_the_end)
-    found = both.from_the_start()
-    rest = one.answer("rest")
-    assert isinstance(rest, list)
-    assert {*found, *rest} == {"6999", "13999"}
+def odd_ones(numbers: range) -> list[int]:
+    return [number for number in numbers if number % 7000 == 6999]
+
+
+@pytest.mark.parametrize("identity", ["the same", "another"])
+@pytest.mark.parametrize("wait_s", [0.0, 0.3])
+def test_two_processes_meet(identity: str, wait_s: float) -> None:
+    row = range(20_000)
+    one = Ahead()
+    one.ask({"row": lambda ends: ("the same", ends.from_the_end(row, odd_ones))})
+    time.sleep(wait_s)
+    assert set(one.look("row", identity, row, odd_ones)) == {6999, 13999}  # of another row, it would be no answer
+    one.stop()
+
+
+def test_what_the_other_one_cannot_tell_is_looked_at_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    row, one = range(20_000), Ahead()
+    one.ask({"gone": lambda ends: os.kill(os.getpid(), signal.SIGKILL), "late": lambda ends: None})
+    assert one.look("gone", "", row, odd_ones) == [6999, 13999]
+    assert one.look("late", "", row, odd_ones) == [6999, 13999]
+    assert one.look("never asked", "", row, odd_ones) == [6999, 13999]
+
+
+@pytest.mark.parametrize("asked_too", [True, False])
+def test_what_was_begun_is_found_to_its_end(asked_too: bool) -> None:
+    row, one = range(20_000), Ahead()
+    if asked_too:
+        one.ask({"row": lambda ends: ends.from_the_end(row, odd_ones)})
+    found = one.begin("row", row, odd_ones)
+    assert {*found, *one.rest("row", row, odd_ones)} == {6999, 13999}
 
 
 def test_what_changed_is_found_out_when_somebody_wants_to_know() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -224,6 +226,22 @@ def test_any_flipped_bit_of_the_index_brings_everything_anew(place: Place) -> No
         data[at] ^= 4
         index.write_bytes(data)
         place.join(texts())
+
+
+def test_an_index_of_another_version_brings_everything_anew(place: Place) -> None:
+    first = place.join(texts())
+    index = place.stands.with_name("stitch.index")
+    for other in (b"", b"\0" * 4 + marshal.dumps((1, {}, {})), sealed(marshal.dumps((3, "a", b"", b"", (), 0)))):
+        index.write_bytes(other)
+        second = place.join(texts())
+        assert not set(first.items()) & set(second.items())
+        first = second
+
+
+def sealed(what: bytes) -> bytes:
+    """An index that says this, and nothing else."""
+    parts = [what, marshal.dumps(([], {})), marshal.dumps(({}, {}))]
+    return b"".join(len(p).to_bytes(8, "big") + zlib.crc32(p).to_bytes(4, "big") for p in parts) + b"".join(parts)
 
 
 def test_a_kept_workspace_is_as_the_command_left_it(place: Place, tmp_path: Path) -> None:
