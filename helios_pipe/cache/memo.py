@@ -46,6 +46,11 @@ def marks_of(folder: str, digests: Sequence[str]) -> Sequence[Mark | None]:
         return list(map(mark_of, paths))
 
 
+if TYPE_CHECKING:
+    Looking = Callable[[range, Callable[[range], list[int]]], list[int]]
+    """Tells which of some places have changed, given a way to look at places."""
+
+
 class Known(NamedTuple):
     """A result, as far as a hit needs it: its key, its output's digest, and the mark of that blob."""
 

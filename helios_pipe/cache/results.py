@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from helios_pipe.cache.backlog import Writes
@@ -18,6 +18,8 @@ from helios_pipe.tuples import NamedTuple
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
+    from helios_pipe.cache.memo import Looking
+
 _COLUMNS = (
     "key, node, kind, digest, folder, size, mtime_ns, inode, family, start, frames, step, "
     "exit_code, duration_s, worker, tools, log, time"
@@ -27,8 +29,6 @@ _PUT_RESULT = "INSERT OR REPLACE INTO results VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,
 _PUT_PREIMAGE = "INSERT OR IGNORE INTO preimages VALUES (?,?)"
 _PUT_LAST = "INSERT OR REPLACE INTO last VALUES (?,?,?)"
 _PUT_ATTEMPT = "INSERT OR REPLACE INTO attempts VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-
-
 _WORTH_PACKING = 1024
 
 
@@ -55,9 +55,6 @@ class Result(NamedTuple):
     tools: str = ""
     log: str | None = None
     time: float = 0.0
-
-
-Look = Callable[[range, Callable[[range], list[int]]], list[int]]
 
 
 class Attempt(NamedTuple):
@@ -136,7 +133,7 @@ class Results:
             return False
         return not row.folder or self._blobs.members_present(row.digest)
 
-    def not_there(self, known: Outcomes, look: Look) -> set[int]:
+    def not_there(self, known: Outcomes, look: Looking) -> set[int]:
         """The places of those that are no hit by their blobs' marks. They may still be one by their bytes. `look` tells that of
         places, given a way to look at them: at those that nobody looked at just now."""
         off = set(look(range(len(known)), known.moved(str(self._database.folder))))

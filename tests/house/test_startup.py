@@ -56,7 +56,9 @@ def test_a_run_with_nothing_to_do_loads_neither_yaml_nor_networkx(project: Proje
     for _ in range(2):  # the first makes it; the second finds all made, and leaves the stamp
         assert project.helios("run", "render.yaml", "-q").exit_code == 0
     assert len(project.rendered()) == 2
-    assert not loaded(project, "run", "render.yaml", "-q") & (HEAVY | SLOW_WAY | {"click", "sqlite3"})
+    assert not loaded(project, "run", "render.yaml", "-q") & (
+        HEAVY | SLOW_WAY | {"click", "sqlite3", "typing", "pathlib"}
+    )
     assert project.rendered() == []
 
 
@@ -75,7 +77,28 @@ def test_importing_the_package_costs_no_heavy_import(statement: str) -> None:
     assert not set(done.stdout.split()) & (HEAVY | SLOW_WAY)
 
 
+def test_a_run_defines_its_named_tuples_in_the_quick_way() -> None:
+    there = [path for path in (REPOSITORY / "helios_pipe").rglob("*.py") if path.name != "tuples.py"]
+    assert [
+        str(path)
+        for path in there
+        if re.search(r"^from typing import .*\bNamedTuple\b", path.read_text(), re.MULTILINE)
+    ] == []
+
+
 def test_a_run_with_little_to_do_loads_no_click(project: Project) -> None:
     project.manifest(project.burnin(frames="0-9", size=5))
-    assert not loaded(project, "run", "render.yaml", "-q", "-j2") & {"click", "difflib"}
+    assert not loaded(project, "run", "render.yaml", "-q", "-j2") & {
+        "click",
+        "difflib",
+        "dataclasses",
+        "inspect",
+        "fractions",
+    }
     assert len(project.rendered()) == 2
+
+
+def test_a_run_with_one_thing_to_do_loads_no_more_than_that_needs(project: Project) -> None:
+    job = {"frames": 3, "chunk": {"size": 1, "command": ["/bin/sh", "-c", 'echo x > "$0"', "{output}"], "output": "o.txt"}}
+    project.manifest({"version": 1, "jobs": {"a": job}})
+    assert not loaded(project, "run", "render.yaml", "-q", "-j2") & {"dataclasses", "inspect", "fractions", "decimal"}

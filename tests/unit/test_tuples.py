@@ -1,0 +1,84 @@
+"""Our quickly defined named tuples are what those of `typing` are."""
+
+from __future__ import annotations
+
+import pickle
+import typing
+from typing import Any
+
+import pytest
+
+from helios_pipe import tuples
+
+
+class Quick(tuples.NamedTuple):
+    """What it is."""
+
+    name: str
+    size: int = 3
+    more: tuple[str, ...] = ()
+
+    @property
+    def twice(self) -> int:
+        """Twice the size."""
+        return self.size * 2
+
+    @classmethod
+    def small(cls, name: str) -> Quick:
+        """One of size 1."""
+        return cls(name, 1)
+
+
+class Slow(typing.NamedTuple):
+    """What it is."""
+
+    name: str
+    size: int = 3
+    more: tuple[str, ...] = ()
+
+
+def test_it_is_made_copied_compared_and_taken_apart_like_any() -> None:
+    one = Quick("a", more=("b",))
+    same: object = Quick(name="a", size=3, more=("b",))
+    assert one == same
+    assert same == ("a", 3, ("b",))
+    name, size, more = one
+    assert (name, size, more, one.twice, Quick.small("c").size) == ("a", 3, ("b",), 6, 1)
+    assert one._replace(size=4).size == 4
+    assert one._asdict() == {"name": "a", "size": 3, "more": ("b",)}
+    assert repr(one) == "Quick(name='a', size=3, more=('b',))"
+    assert hash(one) == hash(tuple(one))
+    assert pickle.loads(pickle.dumps(one)) == one
+    assert not hasattr(one, "__dict__")
+    with pytest.raises(AttributeError):
+        one.size = 5  # type: ignore[misc]
+    with pytest.raises(TypeError, match="name"):
+        Quick()  # type: ignore[call-arg]
+
+
+def test_it_tells_of_itself_what_one_of_typing_tells() -> None:
+    for name in ("_fields", "_field_defaults", "__match_args__", "__doc__", "__module__"):
+        assert getattr(Quick, name) == getattr(Slow, name)
+    assert Quick.__qualname__ == "Quick"
+    assert typing.get_type_hints(Quick) == typing.get_type_hints(Slow)
+    match Quick("a", 2):
+        case Quick(name, 2):
+            assert name == "a"
+        case _:
+            pytest.fail("it does not match")
+
+
+def test_what_typing_refuses_is_refused() -> None:
+    base: Any = tuples.NamedTuple
+    body = {"__module__": __name__, "__annotations__": {"a": "int", "b": "int"}}
+    with pytest.raises(TypeError, match="a field without a default follows"):
+        type(base)("Bad", (base,), {**body, "a": 1})
+    with pytest.raises(AttributeError, match="_replace cannot be given"):
+        type(base)("Bad", (base,), {**body, "_replace": None})
+
+
+def test_where_annotations_are_kept_otherwise_typing_makes_it() -> None:
+    base: Any = tuples.NamedTuple
+    made = type(base)("Empty", (base,), {"__module__": __name__, "size": property(lambda self: len(self))})
+    assert made._fields == ()
+    assert made().size == 0
