@@ -10,7 +10,7 @@ import marshal
 import os
 import time
 from _thread import allocate_lock
-from select import select
+from select import POLLIN, poll
 
 TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ class Ahead:
 
     def look(self, name: str, identity: object, row: Sequence[Any], look: Look) -> list[Any]:
         """Which things of a row have changed. The second process, if it was asked that of the row of this identity, has looked at
-        them, or is still at it: then this one begins at the other end."""
-        ends = self._ends.get(name)
+        them, or is still at it: then this one begins at the other end. Who asks again has all of them looked at anew."""
+        ends = self._ends.pop(name, None)
         if ends is None or not self.recent:
             return look(row)
         found = [] if self._answered(name) else ends.from_the_start(row, look)
@@ -132,7 +132,7 @@ class Ahead:
     def _answered(self, name: str) -> bool:
         """Whether the answer need not be waited for."""
         with self._lock:
-            while name not in self._answers and self._pipe != -1 and select([self._pipe], [], [], 0)[0]:
+            while name not in self._answers and self._pipe != -1 and self._readable(0.0):
                 self._receive()
             return name in self._answers
 
@@ -167,13 +167,18 @@ class Ahead:
         """So many bytes; nothing where the other end is closed before, or it takes too long: an answer would be too late."""
         found = b""
         while len(found) < size:
-            if not select([self._pipe], [], [], max(0.0, self._until - time.monotonic()))[0]:
+            if not self._readable(max(0.0, self._until - time.monotonic())):
                 return b""
             part = os.read(self._pipe, size - len(found))
             if not part:
                 return b""
             found += part
         return found
+
+    def _readable(self, wait_s: float) -> bool:
+        waiting = poll()
+        waiting.register(self._pipe, POLLIN)
+        return bool(waiting.poll(wait_s * 1000))
 
     def _forget(self) -> None:
         """Take the process off the system's table, if it has ended. Not by its number, which may be another one's by now:

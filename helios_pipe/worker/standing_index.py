@@ -141,6 +141,8 @@ class Index:
                 folders, files = self.folders(), self.files()
                 names.extend((*folders, *files))
                 then.extend((*folders.values(), *(look for _, _, look in files.values())))
+            if len(names) != len(self):  # it is not what it says: some would not be looked at
+                return [places.start]
             try:
                 now = looks_of(inner, names[places.start : places.stop])
             except OSError:

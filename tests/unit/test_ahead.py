@@ -215,6 +215,22 @@ def test_two_processes_meet(identity: str, wait_s: float) -> None:
     one.stop()
 
 
+def test_who_asks_again_has_all_looked_at_anew() -> None:
+    row, looked = range(20_000), []
+
+    def look(numbers: range) -> list[int]:
+        looked.extend(numbers)
+        return odd_ones(numbers)
+
+    one = Ahead()
+    one.ask({"row": lambda ends: ("this", ends.from_the_end(row, odd_ones))})
+    assert set(one.look("row", "this", row, look)) == {6999, 13999}
+    looked.clear()
+    assert one.look("row", "that", row, look) == [6999, 13999]
+    assert looked == list(row)
+    one.stop()
+
+
 def test_what_the_other_one_cannot_tell_is_looked_at_here(monkeypatch: pytest.MonkeyPatch) -> None:
     row, one = range(20_000), Ahead()
     one.ask({"gone": lambda ends: os.kill(os.getpid(), signal.SIGKILL), "late": lambda ends: None})
