@@ -216,7 +216,8 @@ def test_two_processes_meet(identity: str, wait_s: float) -> None:
 
 
 def test_who_asks_again_has_all_looked_at_anew() -> None:
-    row, looked = range(20_000), []
+    row = range(20_000)
+    looked: list[int] = []
 
     def look(numbers: range) -> list[int]:
         looked.extend(numbers)
