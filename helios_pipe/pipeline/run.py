@@ -58,6 +58,9 @@ def run(
         )
     if not got:
         return one.never_begun()
+    if one.given_up():  # the one that we waited for was ended by the same word, and was quicker
+        lock.release()
+        return one.never_begun()
     try:
         recover(session.database)  # whoever held the lock until now may have been killed
         return one.run()
