@@ -123,6 +123,8 @@ class Ahead:
         if ends is None or not self.recent:
             return look(row)
         found = [] if self._answered(name) else ends.from_the_start(row, look)
+        if ends.all_from_the_start:
+            return found  # the other one has not come to it
         answer = self.answer(name)
         if isinstance(answer, tuple) and answer[0] == identity:
             rest: list[Any] = answer[1]
@@ -215,6 +217,11 @@ class BothEnds:
             self._taken[0] = mine + 1
             found += look(row[mine * size : (mine + 1) * size])
         return found
+
+    @property
+    def all_from_the_start(self) -> bool:
+        """Whether the first process looked at all of them."""
+        return self._taken[0] == _BLOCKS
 
     def from_the_end(self, row: Sequence[Any], look: Look) -> list[Any]:
         """What is found, by the second one."""

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 from helios_pipe.action.model import Entry, Tree
-from helios_pipe.cache.folders import BLOBS
-from helios_pipe.cache.memo import mark_of, marks_of
+from helios_pipe.cache.folders import BLOBS, blob_path
+from helios_pipe.cache.marks import Mark, mark_of
 from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, write_failed
 from helios_pipe.tuples import NamedTuple
-
-
-class Mark(NamedTuple):
-    """What a blob's file looked like when it was known to be right: size in bytes, mtime in ns, inode."""
-
-    size: int
-    mtime_ns: int
-    inode: int
 
 
 class Blob(NamedTuple):
@@ -43,14 +34,13 @@ class Blobs:
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder / BLOBS
         self._cache = str(folder)
-        self._prefix = f"{self.folder}{os.sep}"
         self._temp = folder / "tmp"
         self._durable = durable
         self._serial = count()
 
     def path(self, digest: str) -> str:
         """Where the blob is, or would be."""
-        return f"{self._prefix}{digest[:2]}{os.sep}{digest}"
+        return blob_path(self._cache, digest)
 
     def locate(self, digest: Digest) -> Path:
         """Where the blob is. Raises BlobMissingError."""
@@ -126,12 +116,8 @@ class Blobs:
 
     def mark(self, digest: str) -> Mark | None:
         """How the blob's file looks now; None where there is none."""
-        mark = mark_of(self.path(digest))
-        return None if mark is None else Mark(*mark)
-
-    def marks(self, digests: Sequence[str]) -> Sequence[tuple[int, int, int] | None]:
-        """The same for many."""
-        return marks_of(self._cache, digests)
+        look = mark_of(self.path(digest))
+        return None if look is None else Mark(*look)
 
     def intact(self, digest: Digest, *, folder: bool = False) -> bool:
         """Whether the bytes are there and right, read in full; a tree's files too. What is damaged is removed."""

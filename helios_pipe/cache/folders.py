@@ -10,6 +10,11 @@ STANDING = "standing"
 BLOBS = "cas"
 
 
+def blob_path(cache: str, digest: str) -> str:
+    """Where a blob is, or would be."""
+    return f"{cache}/{BLOBS}/{digest[:2]}/{digest}"
+
+
 def blob_paths(cache: str, digests: Iterable[str]) -> list[str]:
-    """Where blobs are, or would be."""
+    """The same for many."""
     return [f"{cache}/{BLOBS}/{digest[:2]}/{digest}" for digest in digests]

@@ -8,10 +8,10 @@ import os
 from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property, partial
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from helios_pipe.cache.folders import DATABASE, blob_paths
+from helios_pipe.cache.folders import DATABASE
+from helios_pipe.cache.marks import PlainMark, marks_of
 from helios_pipe.cache.stamp import Signature, checksum_of, seal, unseal
 from helios_pipe.columns import all_digests, nth_digest
 from helios_pipe.tuples import NamedTuple
@@ -22,29 +22,6 @@ if TYPE_CHECKING:
     from helios_pipe.digest import Digest
 
 FORMAT = 3
-_MARK = attrgetter("st_size", "st_mtime_ns", "st_ino")
-
-Mark = tuple[int, int, int]
-"""How a blob's file looks: size in bytes, mtime in ns, inode."""
-
-
-def mark_of(path: str) -> Mark | None:
-    """How the blob at `path` looks now; None where there is none."""
-    try:
-        mark: Mark = _MARK(os.stat(path))
-    except OSError:
-        return None
-    return mark
-
-
-def marks_of(folder: str, digests: Sequence[str]) -> Sequence[Mark | None]:
-    """How these blobs of the cache `folder` look now, all in one go, which takes half the time."""
-    paths = blob_paths(folder, digests)
-    try:
-        return list(map(_MARK, map(os.stat, paths)))
-    except OSError:  # one is gone
-        return list(map(mark_of, paths))
-
 
 if TYPE_CHECKING:
     Looking = Callable[[range, Callable[[range], list[int]]], list[int]]
@@ -98,7 +75,7 @@ class Outcomes:
     blobs looked is asked for when somebody looks at one."""
 
     def __init__(
-        self, keys: str, digests: str, folders: bytes, sizes: Sequence[int], marks: Callable[[], list[Mark]]
+        self, keys: str, digests: str, folders: bytes, sizes: Sequence[int], marks: Callable[[], list[PlainMark]]
     ) -> None:
         self.keys, self.digests, self.folders, self.sizes, self._marks = keys, digests, folders, sizes, marks
 
@@ -113,7 +90,7 @@ class Outcomes:
         return len(self.folders)
 
     @cached_property
-    def marks(self) -> list[Mark]:
+    def marks(self) -> list[PlainMark]:
         """How the blobs looked."""
         return self._marks()
 

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from helios_pipe.errors import HeliosPipeError
 from helios_pipe.report.channel import silence, writable
 
+_PRINTING = frozenset({"click.utils", "helios_pipe.cli.ending", "helios_pipe.cli.fast", "helios_pipe.cli.main"})
+"""The modules that write to stdout themselves."""
+
 
 def exit_code_of(command: Callable[[], object]) -> int:
     """Run it; the exit code that it returns, or that what it raises means."""
@@ -64,7 +67,7 @@ def _was_printing(error: OSError) -> bool:
     while at is not None and at.tb_next is not None:
         at = at.tb_next
     where = str(at.tb_frame.f_globals.get("__name__")) if at is not None else ""
-    return error.filename is None and where.startswith(("click.utils", "helios_pipe.cli."))
+    return error.filename is None and where in _PRINTING
 
 
 def _bad_database(error: Exception) -> int:

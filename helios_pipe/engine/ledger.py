@@ -27,6 +27,8 @@ class Ledger:
         self._works = works
         self._reasons = reasons
         self._listener = listener
+        self.told_of_each = listener is not None and not getattr(listener, "tallies", False)
+        """Whether somebody wants to hear of each node, also of those that were found, and why."""
         self._clock = clock
         self._every_s = every_s
         self._next_progress = 0.0
@@ -65,11 +67,8 @@ class Ledger:
         """So many of a job's chunks need not be made, and nobody wants to hear of each."""
         self.counts[State.CACHED] += count
         work.open -= count
-
-    @property
-    def heard(self) -> bool:
-        """Whether somebody wants to hear of each node."""
-        return self._listener is not None
+        if count:
+            self._tell_progress([])
 
     def reopen(self, task: Task) -> None:
         """A node that had come to its end must be made after all."""
@@ -82,7 +81,7 @@ class Ledger:
         """A slot took a node up, or a second copy of one that takes long."""
         if self._listener is not None:
             name, reason = ("hedge", "takes far longer than the others") if copy else ("node_started", "")
-            self.tell(name, node=task.name, attempt=task.attempts, reason=reason or self._reasons.why(task))
+            self.tell(name, node=task.name, attempt=task.attempts, reason=reason or self._why(task))
 
     def attempt_failed(self, task: Task, outcome: Outcome) -> None:
         """An attempt failed, which may not be the last."""
@@ -117,6 +116,9 @@ class Ledger:
         if self._listener is None or (now := self._clock()) < self._next_progress:
             return
         self._next_progress = now + self._every_s
+        self._tell_progress(running)
+
+    def _tell_progress(self, running: list[str]) -> None:
         done = sum(self.counts.values())
         self.tell(
             "progress", done=done, total=self.total, running=sorted(running)[:16], failed=self.counts[State.FAILED]
@@ -142,7 +144,7 @@ class Ledger:
             duration_s, tuple(placed), tuple(self.failures), tuple(self.warnings),
         )  # fmt: skip
 
-    def _why(self, task: Task, state: State) -> str:
+    def _why(self, task: Task, state: State | None = None) -> str:
         if state is State.SKIPPED:
             return "something it needs was not made"
-        return self._reasons.why(task)
+        return self._reasons.why(task) if self.told_of_each else ""

@@ -125,7 +125,7 @@ class Loop:
         if not work.chunks:
             self._take_up([work.final] if work.final is not None and work.final_started else [])
             return
-        single = list(work.chunks) if self._ledger.heard else work.chunks.single()
+        single = list(work.chunks) if self._ledger.told_of_each else work.chunks.single()
         self._ledger.found_at_once(work, len(work.chunks) - len(single))
         self._settler.found_known(work)
         self._take_up(single)
@@ -147,7 +147,7 @@ class Loop:
         self._settler.note_found([task for task in found if task.digest is not None], last)
 
     def _last_of(self, tasks: Sequence[Task]) -> Mapping[str, str]:
-        return self._reasons.last if self._ledger.heard else self._reasons.last_of(tasks)
+        return self._reasons.last if self._ledger.told_of_each else self._reasons.last_of(tasks)
 
     def _follow(self, task: Task, first: Task) -> None:
         """What is being made for another node is made for this one, too."""

@@ -20,6 +20,7 @@ class Plain:
     def __init__(self, out: TextIO, *, verbose: bool = False) -> None:
         self._out = Channel(out)
         self._verbose = verbose
+        self.tallies = not verbose
         self._ended: set[str] = set()
         self._before = 0
         """Nodes that had ended before we listened."""
@@ -52,6 +53,8 @@ class Plain:
 
 class Live:
     """A listener with a bar: nodes done, time left, what is running now."""
+
+    tallies = True
 
     def __init__(self, out: TextIO) -> None:
         from rich.console import Console

@@ -247,3 +247,19 @@ def test_what_is_found_is_noted_before_the_rest_is_made(made: Project, tmp_path:
         assert made.finish(process).exit_code == 0
     assert executed(made) == {"poem/0003", "poem/stitch", "length"}
     right(made, poem(at3="slow"))
+
+
+def test_who_counts_only_is_told_how_many_were_found_at_once(made: Project) -> None:
+    made.write("in/007.txt", "new\n")
+    run = made.helios("run", "render.yaml")
+    lines = [line.partition(" in ")[0] for line in run.stderr.splitlines() if line.startswith("[")]
+    assert lines == ["[70/72] poem/0007 executed", "[71/72] poem/stitch executed", "[72/72] length executed"]
+    assert "72 nodes: 3 executed, 69 cached" in run.stdout
+    right(made, poem(at7="new"))
+    made.write("in/008.txt", "new\n")
+    run = made.helios("run", "render.yaml", "--verbose")
+    assert "poem/0069 cached" in run.stderr  # who wants to hear of each does
+    assert "start poem/0008 (input in/008.txt changed)" in run.stderr
+    made.write("in/009.txt", "new\n")
+    finished = [event for event in made.run().events if event["event"] == "node_finished"]
+    assert len(finished) == COUNT + 2

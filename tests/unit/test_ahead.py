@@ -232,6 +232,14 @@ def test_who_asks_again_has_all_looked_at_anew() -> None:
     one.stop()
 
 
+def test_who_has_looked_at_all_does_not_wait_for_who_has_not_begun() -> None:
+    row, one = range(20_000), Ahead()
+    one.ask({"long": lambda ends: time.sleep(60), "row": lambda ends: ("this", ends.from_the_end(row, odd_ones))})
+    assert one.look("row", "this", row, odd_ones) == [6999, 13999]
+    assert one.recent  # within the second: waiting would have taken it
+    one.stop()
+
+
 def test_what_the_other_one_cannot_tell_is_looked_at_here(monkeypatch: pytest.MonkeyPatch) -> None:
     row, one = range(20_000), Ahead()
     one.ask({"gone": lambda ends: os.kill(os.getpid(), signal.SIGKILL), "late": lambda ends: None})
