@@ -13,7 +13,7 @@ import pytest
 
 from helios_pipe.action.model import Action, Entry, Output, Tree
 from helios_pipe.digest import Digest, digest_file
-from helios_pipe.worker import standing
+from helios_pipe.worker import standing, standing_index
 from helios_pipe.worker.workspace import Workspace
 from helios_pipe.worker.workspaces import Workspaces
 
@@ -251,3 +251,18 @@ def test_a_kept_workspace_is_as_the_command_left_it(place: Place, tmp_path: Path
     assert (kept / "half").read_text() == "x"
     assert (kept / "in/0003/c.txt").read_text() == "input 3"
     assert not place.stands.exists()
+
+
+def test_the_names_in_few_folders_and_in_many_are_found_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = (1, 2, 3, 4, 5)
+    paths = [f"in/{at:04d}/c.txt" for at in range(9)] + ["in/0003/deep/er/d.txt", "top.txt"]
+    others = ("out/far/final", "inputs.txt")
+    folders = {*(f"in/{at:04d}" for at in range(9)), "in", "in/0003/deep", "in/0003/deep/er", "out", "out/far"}
+    index = standing_index.Index.of(
+        {path: ("0" * 64, False, look) for path in paths}, dict.fromkeys(folders, look), others
+    )
+    for asked in ({""}, {"in", "out"}, {"in/0003", "in/0003/deep", "out/far", "", "in"}, folders | {""}):
+        monkeypatch.setattr(standing_index, "_FEW_FOLDERS", 1000)
+        few = {folder: names for folder, names in index.inside(asked).items() if names}
+        monkeypatch.setattr(standing_index, "_FEW_FOLDERS", 0)
+        assert index.inside(asked) == few
