@@ -258,9 +258,7 @@ def test_the_names_in_few_folders_and_in_many_are_found_alike(monkeypatch: pytes
     paths = [f"in/{at:04d}/c.txt" for at in range(9)] + ["in/0003/deep/er/d.txt", "top.txt"]
     others = ("out/far/final", "inputs.txt")
     folders = {*(f"in/{at:04d}" for at in range(9)), "in", "in/0003/deep", "in/0003/deep/er", "out", "out/far"}
-    index = standing_index.Index.of(
-        {path: ("0" * 64, False, look) for path in paths}, dict.fromkeys(folders, look), others
-    )
+    index = standing_index.Index.of(dict.fromkeys(paths, ("0" * 64, False, look)), dict.fromkeys(folders, look), others)
     for asked in ({""}, {"in", "out"}, {"in/0003", "in/0003/deep", "out/far", "", "in"}, folders | {""}):
         monkeypatch.setattr(standing_index, "_FEW_FOLDERS", 1000)
         few = {folder: names for folder, names in index.inside(asked).items() if names}
