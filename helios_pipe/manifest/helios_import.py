@@ -33,7 +33,7 @@ from helios_pipe.manifest.section import NAME
 from helios_pipe.manifest.template import Field, Template
 from helios_pipe.manifest.units import UnitError, frame_range
 from helios_pipe.manifest.words import CommandError, split_helios
-from helios_pipe.manifest.yaml12 import MAX_BYTES
+from helios_pipe.manifest.document import MAX_BYTES
 
 JOB_NAME = "render"
 PASSED = ("HOME", "PUPPETEER_CACHE_DIR", "PUPPETEER_EXECUTABLE_PATH", "PLAYWRIGHT_BROWSERS_PATH", "CHROME_PATH")

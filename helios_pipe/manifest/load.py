@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from helios_pipe.manifest.build import build_manifest
 from helios_pipe.manifest.check import check_manifest
+from helios_pipe.manifest.document import MAX_BYTES, Document
 from helios_pipe.manifest.inputs import find_unmatched
 from helios_pipe.manifest.model import Manifest
 from helios_pipe.manifest.problems import FatalProblemError, ManifestError, Problem, Report
 from helios_pipe.manifest.schema import KNOWN_VERSIONS, check_shape, describe, schema_path, spell_versions
-from helios_pipe.manifest.yaml12 import MAX_BYTES, parse_document
 from helios_pipe.version import __version__
 
 if TYPE_CHECKING:
@@ -29,33 +29,45 @@ def load_manifest(
     *,
     look: bool = False,
     keep_merge: bool = False,
-    known: Callable[[str], bool] = lambda _: False,
+    known: Callable[[str], object | None] = lambda _: None,
 ) -> Manifest:
     """The manifest in the file, checked, with `overrides` (`--set NAME=text`) in the place of its variables.
 
     With `keep_merge` a Helios job's own merge command joins its chunks. Reads the file, and looks whether folders on the way
     to outputs are links; with `look`, also whether every input that no chunk's number is part of has a match. Runs and
-    writes nothing. `known` tells of the `shape` of a manifest that was loaded before whether it is right: then that is not
-    checked again. Raises ManifestError with every problem that was found.
+    writes nothing. `known` gives the `document` of a manifest that was loaded before by its `origin`: such a one is neither read
+    nor held against the schema again. Raises ManifestError with every problem that was found.
     """
     report = Report(str(path))
     content = _read(path)
     with _no_collector():
         try:
-            shape = _shape(content)
-            checked = known(shape)
-            manifest = _manifest(path, content, overrides or {}, report, keep_merge=keep_merge, checked=checked)
+            origin = _origin(content)
+            document, checked = _document(content, known(origin), report)
+            manifest = _manifest(path, document, overrides or {}, report, keep_merge=keep_merge, checked=checked)
             if manifest is not None and look:
                 find_unmatched(manifest, report)
         except FatalProblemError:
             raise ManifestError(report.errors) from None
     report.raise_if_any()
     assert manifest is not None  # what is no manifest has problems
-    return manifest._replace(shown=str(path), warnings=report.rendered_warnings(), shape=shape)
+    warnings = report.rendered_warnings()
+    return manifest._replace(
+        shown=str(path), warnings=warnings, origin=origin, document=None if checked else tuple(document)
+    )
 
 
-def _shape(content: bytes) -> str:
-    """What decides whether a manifest has the right shape: its text, the schema, and who reads them."""
+def _document(content: bytes, known: object | None, report: Report) -> tuple[Document, bool]:
+    """The manifest's document, and whether its shape is known to be right."""
+    if isinstance(known, tuple):
+        return Document(*known), True
+    from helios_pipe.manifest.yaml12 import parse_document  # YAML takes long to load
+
+    return parse_document(content, report), False
+
+
+def _origin(content: bytes) -> str:
+    """What decides what a manifest is read as, and whether it has the right shape: its text, the schema, and who reads them."""
     return sha256(b"\0".join((__version__.encode(), schema_path().read_bytes(), content))).hexdigest()
 
 
@@ -73,9 +85,8 @@ def manifest_of_spec(spec: JobSpec, path: Path, *, keep_merge: bool = False) -> 
 
 
 def _manifest(
-    path: Path, content: bytes, overrides: Mapping[str, str], report: Report, *, keep_merge: bool, checked: bool
+    path: Path, document: Document, overrides: Mapping[str, str], report: Report, *, keep_merge: bool, checked: bool
 ) -> Manifest | None:
-    document = parse_document(content, report)
     report.marks = document.marks
     data = document.data
     if not isinstance(data, dict):

@@ -149,7 +149,8 @@ class CacheConfig(NamedTuple):
 class Manifest(NamedTuple):
     """What was asked. `jobs` are in the order of the document, matrix combinations expanded in order; `root` is the folder
     that all paths are relative to; `warnings` are rendered problems that do not stop a run; `shown` is the file as the
-    request named it; `shape` is the digest of what decided that it has the right shape."""
+    request named it; `origin` is the digest of what decided what its text was read as, and `document` that, unless it was
+    known."""
 
     path: Path
     root: Path
@@ -165,7 +166,8 @@ class Manifest(NamedTuple):
     marks: Marks = MappingProxyType({})
     warnings: tuple[str, ...] = ()
     shown: str = ""
-    shape: str = ""
+    origin: str = ""
+    document: object | None = None
 
     def job(self, name: str) -> Job:
         """The job of that name. Raises KeyError."""

@@ -11,13 +11,12 @@ from typing import Any, NoReturn
 
 import yaml
 
-from helios_pipe.manifest.marks import Branch, Mark, MarkTree
+from helios_pipe.manifest.document import MAX_BYTES, Document
+from helios_pipe.manifest.marks import Branch, Mark
 from helios_pipe.manifest.model import Scalar
 from helios_pipe.manifest.problems import FatalProblemError, Report
 from helios_pipe.manifest.scalars import resolve
-from helios_pipe.tuples import NamedTuple
 
-MAX_BYTES = 8 << 20
 MAX_DEPTH = 64
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels, the limit for a manifest"
 MAX_NODES = 1_000_000
@@ -26,13 +25,6 @@ MAX_TAG_DIRECTIVES = 16
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
-
-
-class Document(NamedTuple):
-    """The data (dicts with text keys, lists, scalars) and where each value stands."""
-
-    data: Any
-    marks: MarkTree
 
 
 def parse_document(content: bytes, report: Report) -> Document:
@@ -94,7 +86,7 @@ class _Builder:
         rest = self._next()
         if type(rest) is not yaml.StreamEndEvent:
             self._stop(rest, "a second document begins here, expected one manifest a file")
-        return Document(data, MarkTree((mark.line + 1, mark.column + 1, below)))
+        return Document(data, (mark.line + 1, mark.column + 1, below))
 
     def _node(self, event: Any, depth: int) -> tuple[Any, Branch | str | None]:
         kind = type(event)

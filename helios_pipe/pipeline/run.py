@@ -10,7 +10,6 @@ from queue import SimpleQueue
 from types import MappingProxyType
 
 from helios_pipe.cache.backlog import recover
-from helios_pipe.cache.shapes import Shapes
 from helios_pipe.digest import Digest
 from helios_pipe.engine.cost import Meter
 from helios_pipe.engine.ledger import Ledger
@@ -114,7 +113,7 @@ class _Run:
         """Put it together, and let it go."""
         session = self.session
         session.fetches = True
-        Shapes(session.cache).keep(session.manifest.shape)
+        session.keep_reading()
         resolver = session.resolver  # asks the tools first: a missing one ends it before anything is written
         ledger = Ledger(session.works, session.reasons, self.listener, time.monotonic, 0.5)
         self.entry = self._begin(ledger.total)

@@ -15,8 +15,8 @@ from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.memory import Memory
 from helios_pipe.cache.memos import Memos
 from helios_pipe.cache.placing import Placer
+from helios_pipe.cache.readings import Readings
 from helios_pipe.cache.results import Result, Results
-from helios_pipe.cache.shapes import Shapes
 from helios_pipe.cache.sources import Sources
 from helios_pipe.cache.stamp import Signature, signature
 from helios_pipe.engine.inputs import Inputs
@@ -62,7 +62,7 @@ def open_manifest(request: Request) -> Opened:
     root = Path(os.path.abspath(request.manifest)).parent
     _check_name("folder", str(root))
     _check_name("manifest", str(request.manifest))
-    known = Shapes(settings.cache_dir(root, request.cache_dir)).known
+    known = Readings(settings.cache_dir(root, request.cache_dir)).of(request.manifest)
     manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge, known=known)
     if request.strict and manifest.warnings:
         raise UsageError("\n".join(manifest.warnings), hint="With --strict, warnings are errors.")
@@ -217,6 +217,12 @@ class Session:
         job = work.nodes.job
         name = job.stitch.output if job.stitch is not None else job.output
         return None if name is None else self.root / name
+
+    def keep_reading(self) -> None:
+        """Remember what the manifest's text was read as, where that is news."""
+        manifest = self.manifest
+        if manifest.document is not None:
+            Readings(self.cache).keep(self.request.manifest, manifest.origin, manifest.document)
 
     def close(self) -> None:
         """Give the cache back. Idempotent."""

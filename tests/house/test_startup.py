@@ -97,10 +97,12 @@ def test_a_run_with_one_thing_to_do_loads_no_more_than_that_needs(project: Proje
         "chunk": {"size": 1, "command": ["/bin/sh", "-c", 'echo x > "$0"', "{output}"], "output": "o.txt"},
     }
     project.manifest({"version": 1, "jobs": {"a": job}})
-    assert project.helios("run", "render.yaml", "-q").exit_code == 0  # by now its shape is known
+    assert project.helios("run", "render.yaml", "-q").exit_code == 0  # by now its manifest is known
     assert not loaded(project, "run", "render.yaml", "-q", "--force") & {
         "dataclasses",
         "inspect",
         "fractions",
         "decimal",
+        "yaml",
+        "jsonschema",
     }
