@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # for those that load nothing that takes time
 if TYPE_CHECKING:
     from helios_pipe.digest import Digest
 

@@ -5,9 +5,10 @@ field. There are some ninety of them in a run, and that was a fifth of loading i
 from __future__ import annotations
 
 from collections import namedtuple
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # for those that load nothing that takes time
 if TYPE_CHECKING:
+    from typing import Any
     from typing import NamedTuple as NamedTuple
 else:
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+TYPE_CHECKING = False  # for those that load nothing that takes time
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DATABASE = "index.v1.sqlite"
+MEMOS = "memos"
+"""What is known of the chunks of each job."""
 STANDING = "standing"
 """Where inputs stay laid out from run to run."""
 BLOBS = "cas"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
-from helios_pipe.cache.folders import STANDING
+from helios_pipe.cache.folders import MEMOS, STANDING
 from helios_pipe.cache.generation import new_generation
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError
@@ -82,18 +82,20 @@ class Collector:
         if not dry_run:
             for digest, _ in orphans:
                 self._blobs.discard(digest)
-            self._remove_standing()
+            self._remove(STANDING)  # copies of blobs
+            if going:
+                self._remove(MEMOS)
         size = sum(size for _, size in orphans)
         left = sum(size for _, size, _ in self._all_blobs()) - (size if dry_run else 0)
         return Collected(len(going), size, sum(r.duration_s for r in going), len(orphans), len(kept), left)
 
-    def _remove_standing(self) -> None:
-        """Inputs that stay laid out between runs are copies of blobs. They are moved out of reach first: a run that takes some
-        at this moment has them whole, or not at all."""
-        standing = self._blobs.folder.parent / STANDING
-        gone = f"{standing}.{os.getpid()}"
+    def _remove(self, name: str) -> None:
+        """Remove a folder of the cache's. It is moved out of reach first: a run that takes what is in it at this moment has it
+        whole, or not at all."""
+        folder = self._blobs.folder.parent / name
+        gone = f"{folder}.{os.getpid()}"
         try:
-            os.rename(standing, gone)
+            os.rename(folder, gone)
         except OSError:
             return
         import shutil  # it loads every way to compress

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from operator import attrgetter
 
 from helios_pipe.cache.folders import blob_paths
 from helios_pipe.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MARK = attrgetter("st_size", "st_mtime_ns", "st_ino")
 PlainMark = tuple[int, int, int]

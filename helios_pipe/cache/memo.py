@@ -4,24 +4,24 @@ time."""
 from __future__ import annotations
 
 import marshal
-import os
 from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
-from helios_pipe.cache.folders import DATABASE
+from helios_pipe.cache.folders import MEMOS
 from helios_pipe.cache.marks import PlainMark, marks_of
 from helios_pipe.cache.stamp import Signature, checksum_of, seal, unseal
 from helios_pipe.columns import all_digests, nth_digest
 from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False  # typing takes as long to load as to look at a thousand blobs
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
     from helios_pipe.ahead import BothEnds
     from helios_pipe.cache.sources import Source
     from helios_pipe.digest import Digest
 
-FORMAT = 3
+FORMAT = 4
 
 if TYPE_CHECKING:
     Looking = Callable[[range, Callable[[range], list[int]]], list[int]]
@@ -147,17 +147,24 @@ class Memo(NamedTuple):
         return cls(origins, outcomes, checksum_of(data))
 
 
+def memo_file(folder: str, job: str, name: str) -> str:
+    """Where the memo of a manifest's job `name` is in the cache `folder`; `job` is the id that its runs are recorded under."""
+    return f"{folder}/{MEMOS}/{job}/{name}"
+
+
+def read_memo(folder: str, job: str, name: str) -> Memo | None:
+    """The memo that is kept there, whether it holds or not; None where there is none."""
+    try:
+        with open(memo_file(folder, job, name), "rb") as file:
+            return Memo.opened(file.read())
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+
+
 def look(folder: str, job: str, name: str, ends: BothEnds) -> tuple[bytes, list[int]] | None:
     """The checksum of the memo that is kept for a job in the cache `folder`, and the places of the chunks whose blobs are not as
-    it says, from the end on. None where there is none. Opens the database for itself. Raises OSError, sqlite3.Error."""
-    import sqlite3
-
-    file = f"{folder}/{DATABASE}"
-    os.stat(file)  # or it would be made
-    connection = sqlite3.connect(file)
-    row = connection.execute("SELECT data FROM memos WHERE job=? AND name=?", (job, name)).fetchone()
-    connection.close()
-    memo = Memo.opened(row[0]) if row else None
+    it says, from the end on. None where there is none."""
+    memo = read_memo(folder, job, name)
     if memo is None:
         return None
     return memo.checksum, ends.from_the_end(range(len(memo.outcomes)), memo.outcomes.moved(folder))

@@ -8,7 +8,7 @@ key is the same, and need not be spelled and hashed to know it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from helios_pipe.action.key import KEY_VERSION, record
@@ -27,13 +27,20 @@ _NEWS = 32
 """A memo that misses fewer than one chunk in so many is good enough: to look those up takes less time than to write it anew."""
 
 
+Recorded = Callable[[Sequence[str]], Mapping[str, Known]]
+
+
 class Recall:
     """The memos of one run. Where one cannot be used, for whatever reason, chunks are looked up one by one."""
 
-    def __init__(self, memos: Memos, inputs: Inputs, results: Results, version: str, ahead: Ahead) -> None:
+    def __init__(
+        self, memos: Memos, inputs: Inputs, results: Results, recorded: Recorded, version: str, ahead: Ahead
+    ) -> None:
+        """`recorded` tells what results say, by their keys."""
         self._memos = memos
         self._inputs = inputs
         self._results = results
+        self._recorded = recorded
         self._version = version
         self._ahead = ahead
         self._whole: dict[str, Memo] = {}
@@ -141,10 +148,10 @@ class Recall:
         """What is recorded of each chunk; None where one is not there, or that is not what it came to."""
         if any(task.state not in GOOD or task.digest is None for task in work.chunks):
             return None
-        recorded = self._memos.recorded([task.key for task in work.chunks if not _is_it(task.found, task)])
+        rows = self._recorded([task.key for task in work.chunks if not _is_it(task.found, task)])
         known: list[Known] = []
         for task in work.chunks:
-            row = recorded.get(task.key) or task.found
+            row = rows.get(task.key) or task.found
             if row is None or not _is_it(row, task):
                 return None
             known.append(Known(row.key, row.digest, row.folder, row.size, row.mtime_ns, row.inode))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from helios_pipe.cache.backlog import open_database
-from helios_pipe.cache.folders import STANDING
+from helios_pipe.cache.folders import MEMOS, STANDING
 from helios_pipe.engine.options import RunState
 from helios_pipe.errors import LockedError
 from helios_pipe.jobs.journal import Journal, Progress, RunRecord
@@ -183,7 +183,7 @@ class Board:
             raise LockedError(error.message, hint="Cancel it first: helios-pipe cancel " + job) from error
         try:
             count = self.journal.forget(job)
-            for folder in ("logs", "failed", STANDING):
+            for folder in ("logs", "failed", MEMOS, STANDING):
                 remove_tree(str(self.cache / folder / job))
             remove_tree(str(self.cache / "stamps"))  # they would answer for a run that nobody knows of any more
         finally:

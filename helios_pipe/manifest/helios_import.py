@@ -22,6 +22,7 @@ from posixpath import splitext
 from typing import Any
 
 from helios_pipe.manifest.build import default_name
+from helios_pipe.manifest.document import MAX_BYTES
 from helios_pipe.manifest.globs import expand
 from helios_pipe.manifest.helios import JobChunk, JobSpec, is_job, job_problems
 from helios_pipe.manifest.model import AdapterConfig, ExplicitChunk, Job, Manifest, Stitch
@@ -33,7 +34,6 @@ from helios_pipe.manifest.section import NAME
 from helios_pipe.manifest.template import Field, Template
 from helios_pipe.manifest.units import UnitError, frame_range
 from helios_pipe.manifest.words import CommandError, split_helios
-from helios_pipe.manifest.document import MAX_BYTES
 
 JOB_NAME = "render"
 PASSED = ("HOME", "PUPPETEER_CACHE_DIR", "PUPPETEER_EXECUTABLE_PATH", "PLAYWRIGHT_BROWSERS_PATH", "CHROME_PATH")

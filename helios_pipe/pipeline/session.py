@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from helios_pipe.ahead import Ahead
 from helios_pipe.cache.backlog import open_database
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.memory import Memory
-from helios_pipe.cache.memos import Memos
+from helios_pipe.cache.memos import Memos, recorded
 from helios_pipe.cache.placing import Placer
 from helios_pipe.cache.readings import Readings
 from helios_pipe.cache.results import Result, Results
@@ -153,7 +153,8 @@ class Session:
     @cached_property
     def recall(self) -> Recall:
         """What is known from the last run of this job."""
-        return Recall(Memos(self.database, self.job_id), self.inputs, self.results, __version__, self.ahead)
+        memos, known = Memos(self.database, self.job_id), partial(recorded, self.database)
+        return Recall(memos, self.inputs, self.results, known, __version__, self.ahead)
 
     @cached_property
     def shared(self) -> SharedCache | None:

@@ -10,8 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helios_pipe.manifest.document import MAX_BYTES, Document
 from helios_pipe.manifest.problems import FatalProblemError, Report
-from helios_pipe.manifest.yaml12 import MAX_BYTES, MAX_DEPTH, Document, parse_document
+from helios_pipe.manifest.yaml12 import MAX_DEPTH, parse_document
 
 
 def parse(text: str) -> Document:
