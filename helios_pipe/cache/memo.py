@@ -104,16 +104,19 @@ class Outcomes:
 
     def moved(self, folder: str) -> Callable[[range], list[int]]:
         """Looks at the blobs of some of them in the cache `folder`: which places have other marks than they had."""
-        digests = self.each_digest()
 
         def look(places: range) -> list[int]:
-            now, then = marks_of(folder, digests[places.start : places.stop]), self.marks[places.start : places.stop]
+            now, then = (
+                marks_of(folder, self.each_digest[places.start : places.stop]),
+                self.marks[places.start : places.stop],
+            )
             if now == then:
                 return []
             return [at for at, mark, known in zip(places, now, then, strict=True) if mark != known]
 
         return look
 
+    @cached_property
     def each_digest(self) -> list[Digest]:
         """The digests of all of them."""
         return all_digests(self.digests)

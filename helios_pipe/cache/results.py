@@ -138,7 +138,7 @@ class Results:
         places, given a way to look at them: at those that nobody looked at just now."""
         off = set(look(range(len(known)), known.moved(str(self._database.folder))))
         if any(known.folders):
-            digests, members = known.each_digest(), self._blobs.members_present
+            digests, members = known.each_digest, self._blobs.members_present
             off |= {
                 at for at, folder in enumerate(known.folders) if folder and at not in off and not members(digests[at])
             }

@@ -19,6 +19,8 @@ RACY_NS = 20_000_000
 COARSE_RACY_NS = 2_000_000_000
 """The same for file systems that keep whole seconds."""
 _INLINE_SIZE = 256 << 10
+_FEW = 64
+"""So many files are found in a list before all of it is in a table."""
 
 
 class Source(NamedTuple):
@@ -130,12 +132,19 @@ class Sources:
 
     def _unfamiliar(self, paths: list[str]) -> list[str]:
         """Those of which nothing was told that still holds."""
-        if self._familiar and not self._places:
+        places = self._places
+        if self._familiar and not places:
+            wanted = frozenset(paths) if len(paths) <= _FEW else None
             for told, moved in self._familiar:
-                self._places |= {s[0]: (told, at) for at, s in enumerate(told.signatures) if at not in moved}
+                named = enumerate(told.signatures)
+                if wanted is not None:
+                    named = ((at, seen) for at, seen in named if seen[0] in wanted)
+                places = places | {seen[0]: (told, at) for at, seen in named if at not in moved}
+            if wanted is None:
+                self._places = places
         unknown: list[str] = []
         for path in paths:
-            place = self._places.get(path)
+            place = places.get(path)
             if place is None:
                 unknown.append(path)
             else:

@@ -29,6 +29,8 @@ from helios_pipe.ports import FailureClass, Outcome
 
 _POLL_S = 0.2
 """The longest that the loop sleeps without looking for a word from another terminal."""
+_LULL_S = 0.03
+"""After so much silence the slots are at something longer than what need not wait for them."""
 
 
 class Loop:
@@ -63,18 +65,18 @@ class Loop:
         self._healer = Healer(works, resolver, results, ledger, self._traffic, self._outputs, self._touched)
         self._meter = meter
         self._fatal = False
-        self._next_look = 0.0
+        self._next_look = self._ready_by = 0.0
 
     def run(self) -> Summary:
         """Make all that can be made. Raises only where the machinery is broken."""
         began = self._around.clock()
+        self._ready_by = began + _POLL_S
         deadline = None if self._options.deadline_s is None else began + self._options.deadline_s
         self._ledger.tell("plan", total=self._ledger.total, jobs=[work.name for work in self._works])
         self._advance()
         while self._traffic.flying or (self._traffic.waiting and self._brake.reason is None):
             if self._brake.reason is None:
                 self._traffic.dispatch()
-            self._settler.make_ready()
             self._settle(self._collect())
             if self._meter.over:
                 self._brake.stop(Stop.LIMIT)
@@ -165,9 +167,14 @@ class Loop:
     # -- what came back -------------------------------------------------------------------------------------------
 
     def _collect(self) -> list[Ended]:
-        """Wait for a word from the slots, then take all that is there."""
+        """Wait for a word from the slots, then take all that is there. What need not wait for them is done while they are silent,
+        or when it is time."""
+        messages = self._traffic.collect(_LULL_S if self._settler.behind else _POLL_S)
+        if not messages or self._around.clock() >= self._ready_by:
+            self._settler.make_ready()
+            self._ready_by = self._around.clock() + _POLL_S
         batch: list[Ended] = []
-        for message in self._traffic.collect(_POLL_S):
+        for message in messages:
             if isinstance(message, Ended):
                 batch.append(message)
             elif isinstance(message, Started):

@@ -58,6 +58,11 @@ class Settler:
         """This one is about to be made."""
         self._coming.append(task)
 
+    @property
+    def behind(self) -> bool:
+        """Whether `make_ready` has something to do."""
+        return bool(self._coming or self._found)
+
     def make_ready(self) -> None:
         """Do now, while slots are at work, what need not wait for them: the record of a join of ten thousand is long."""
         self.note_known()
@@ -95,8 +100,8 @@ class Settler:
             self._results.commit(Commit(last=rows))
 
     def found_known(self, work: JobWork) -> None:
-        """The chunks of a job that are known, and no tasks by now, were found. That is noted as soon as slots have something to
-        do."""
+        """The chunks of a job that are known, and no tasks by now, were found. That is noted by `make_ready`, or in the end by
+        `note_known`."""
         self._found.append((work, [task.index for task in work.chunks.single()]))
 
     def note_known(self) -> None:

@@ -158,7 +158,7 @@ class Chunks(Sequence[Task]):
         """What they left."""
         if (known := self.known) is None:
             return Left.by(list(self))
-        left = Left(known.each_digest(), list(map(bool, known.folders)), list(known.sizes))
+        left = Left(list(known.each_digest), list(map(bool, known.folders)), list(known.sizes))
         for task in self.single():
             left.put(task.index, task)
         return left

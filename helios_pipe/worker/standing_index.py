@@ -12,6 +12,7 @@ from __future__ import annotations
 import marshal
 import os
 import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from operator import attrgetter
@@ -30,6 +31,8 @@ _HEAD = 12
 _FEW_FOLDERS = 8
 _MOST_NEWS = 32
 """More than one file in so many is news: then all is written anew."""
+_AFTER_SLASH = "0"
+"""The character after it: all that is below `a` sorts between `a/` and `a0`."""
 Look = tuple[int, int, int, int, int]
 """Size, mtime_ns, ctime_ns, inode and mode."""
 _LOOK = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_mode")
@@ -117,10 +120,14 @@ class Index:
 
     def files(self) -> dict[str, tuple[str, bool, Look]]:
         """Of each file its digest, whether it may be executed, and how it looked."""
+        rows = zip(self.digests, map(bool, self.executable), self._file_looks(), strict=True)
+        return dict(zip(self.paths, rows, strict=True))
+
+    def _file_looks(self) -> list[Look]:
         looks = list(self._looks[0])
         for at, (_, _, look) in self._new_files.items():
             looks[at] = look
-        return dict(zip(self.paths, zip(self.digests, map(bool, self.executable), looks, strict=True), strict=True))
+        return looks
 
     def folders(self) -> dict[str, Look]:
         """How each folder looked."""
@@ -138,9 +145,9 @@ class Index:
 
         def look(places: range) -> list[int]:
             if not names:
-                folders, files = self.folders(), self.files()
-                names.extend((*folders, *files))
-                then.extend((*folders.values(), *(look for _, _, look in files.values())))
+                folders = self.folders()
+                names.extend((*folders, *self.paths))
+                then.extend((*folders.values(), *self._file_looks()))
             if len(names) != len(self):  # it is not what it says: some would not be looked at
                 return [places.start]
             try:
@@ -181,14 +188,10 @@ class Index:
 
     def inside(self, folders: set[str]) -> dict[str, set[str]]:
         """The names in each of these folders."""
-        found: dict[str, set[str]] = {}
         if len(folders) <= _FEW_FOLDERS:
-            for folder in folders:
-                start = len(folder) + 1 if folder else 0
-                below = [path for path in self.paths if path.startswith(f"{folder}/")] if folder else self.paths
-                empty = [path for path in self._empty() if path.startswith(f"{folder}/") or not folder]
-                found[folder] = {path[start:].partition("/")[0] for path in (*below, *empty)}
-            return found
+            empty = sorted(self._empty())
+            return {folder: _names_in(folder, self.paths) | _names_in(folder, empty) for folder in folders}
+        found: dict[str, set[str]] = {}
         for path in (*self.paths, *self.folders()):
             folder, _, name = path.rpartition("/")
             if name and folder in folders:
@@ -228,6 +231,18 @@ def _parts(data: bytes) -> list[bytes]:
         start += size
     if start != len(data):
         raise OSError("torn")
+    return found
+
+
+def _names_in(folder: str, paths: Sequence[str]) -> set[str]:
+    """The names in a folder, by sorted paths of what is below it; of paths that are not sorted it may miss some."""
+    prefix = f"{folder}/" if folder else ""
+    found: set[str] = set()
+    at = bisect_left(paths, prefix)
+    while at < len(paths) and paths[at].startswith(prefix):
+        name, below, _ = paths[at][len(prefix) :].partition("/")
+        found.add(name)
+        at = bisect_left(paths, f"{prefix}{name}{_AFTER_SLASH}", at) if below else at + 1
     return found
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import marshal
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helios_pipe.action.model import Action, Entry, Output, Tree
 from helios_pipe.digest import Digest, digest_file
@@ -255,7 +258,7 @@ def test_a_kept_workspace_is_as_the_command_left_it(place: Place, tmp_path: Path
 
 def test_the_names_in_few_folders_and_in_many_are_found_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     look = (1, 2, 3, 4, 5)
-    paths = [f"in/{at:04d}/c.txt" for at in range(9)] + ["in/0003/deep/er/d.txt", "top.txt"]
+    paths = sorted([f"in/{at:04d}/c.txt" for at in range(9)] + ["in/0003/deep/er/d.txt", "in/0003-a", "top.txt"])
     others = ("out/far/final", "inputs.txt")
     folders = {*(f"in/{at:04d}" for at in range(9)), "in", "in/0003/deep", "in/0003/deep/er", "out", "out/far"}
     index = standing_index.Index.of(dict.fromkeys(paths, ("0" * 64, False, look)), dict.fromkeys(folders, look), others)
@@ -264,3 +267,18 @@ def test_the_names_in_few_folders_and_in_many_are_found_alike(monkeypatch: pytes
         few = {folder: names for folder, names in index.inside(asked).items() if names}
         monkeypatch.setattr(standing_index, "_FEW_FOLDERS", 0)
         assert index.inside(asked) == few
+
+
+NAMES = st.lists(st.sampled_from(["a", "a-", "a.", "a0", "a1", "b", "ä", "/"]), min_size=1, max_size=6).map(
+    lambda parts: re.sub("/+", "/", "".join(parts)).strip("/")
+)
+
+
+@given(st.sets(NAMES.filter(None), max_size=20))
+def test_the_names_in_a_folder_are_those_that_its_paths_begin_with(found: set[str]) -> None:
+    paths = sorted(found)
+    for folder in {"", *(path.rpartition("/")[0] for path in paths), "a", "a/b"}:
+        inside = [
+            path[len(folder) + 1 if folder else 0 :] for path in paths if not folder or path.startswith(f"{folder}/")
+        ]
+        assert standing_index._names_in(folder, paths) == {path.partition("/")[0] for path in inside}
