@@ -136,7 +136,7 @@ class Sources:
         if self._familiar and not places:
             wanted = frozenset(paths) if len(paths) <= _FEW else None
             for told, moved in self._familiar:
-                named = enumerate(told.signatures)
+                named: Iterable[tuple[int, Signature]] = enumerate(told.signatures)
                 if wanted is not None:
                     named = ((at, seen) for at, seen in named if seen[0] in wanted)
                 places = places | {seen[0]: (told, at) for at, seen in named if at not in moved}
