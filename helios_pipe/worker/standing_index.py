@@ -13,18 +13,20 @@ import marshal
 import os
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
 
-from helios_pipe.columns import all_digests
+from helios_pipe.columns import Looks, all_digests
 
+TYPE_CHECKING = False  # typing takes as long to load as to look at a thousand files
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
+
     from helios_pipe.action.model import Entry
     from helios_pipe.ahead import BothEnds
 
-_VERSION = 4
+_VERSION = 5
 _PARTS = 3
 _HEAD = 12
 """Bytes of a part's length and checksum."""
@@ -33,17 +35,19 @@ _MOST_NEWS = 32
 """More than one file in so many is news: then all is written anew."""
 _AFTER_SLASH = "0"
 """The character after it: all that is below `a` sorts between `a/` and `a0`."""
-Look = tuple[int, int, int, int, int]
+Look = tuple[int, ...]
 """Size, mtime_ns, ctime_ns, inode and mode."""
+_WIDTH = 5
 _LOOK = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_mode")
-_Looks = tuple[list[Look], dict[str, Look]]
+_AllLooks = tuple[Looks, list[str], Looks]
+"""Of the files, and of folders by their paths."""
 
 
 class Index:
     """Files in order, and folders; `others` are the paths of all else that they were laid out with."""
 
     def __init__(
-        self, paths: list[str], digests: str, executable: bytes, others: tuple[str, ...], looks: Callable[[], _Looks],
+        self, paths: list[str], digests: str, executable: bytes, others: tuple[str, ...], looks: Callable[[], _AllLooks],
         newest_ns: int, folders: int,
     ) -> None:  # fmt: skip
         """`looks` are asked for when somebody needs them: how each file looked, and each of so many `folders` by its path. No
@@ -61,10 +65,10 @@ class Index:
     @classmethod
     def of(cls, files: dict[str, tuple[str, bool, Look]], folders: dict[str, Look], others: tuple[str, ...]) -> Index:
         """One that was never written: of each file its digest, whether it may be executed, and how it looks."""
-        looks = [look for _, _, look in files.values()], folders
+        looks = Looks.of((row[2] for row in files.values()), _WIDTH), list(folders), Looks.of(folders.values(), _WIDTH)
         executable = bytes(x for _, x, _ in files.values())
         digests = "".join(digest for digest, _, _ in files.values())
-        return cls(list(files), digests, executable, others, lambda: looks, _newest(*looks), len(folders))
+        return cls(list(files), digests, executable, others, lambda: looks, _newest(looks), len(folders))
 
     @classmethod
     def read(cls, path: str) -> tuple[Index, bytes]:
@@ -79,7 +83,7 @@ class Index:
         if version != _VERSION:
             raise OSError("of another version")
         paths, digests, executable, others, newest_ns, folders = what
-        looks: Callable[[], Any] = partial(marshal.loads, parts[1])
+        looks = partial(_opened, parts[1])
         index = cls(paths.split("\0"), digests.hex(), executable, others, looks, newest_ns, folders)
         index._take(*marshal.loads(parts[2]))  # noqa: S302
         index._stored = data
@@ -115,23 +119,20 @@ class Index:
         self._new_folders[folder] = look
 
     @cached_property
-    def _looks(self) -> _Looks:
+    def _looks(self) -> _AllLooks:
         return self._given()
 
     def files(self) -> dict[str, tuple[str, bool, Look]]:
         """Of each file its digest, whether it may be executed, and how it looked."""
-        rows = zip(self.digests, map(bool, self.executable), self._file_looks(), strict=True)
+        rows = list(zip(self.digests, map(bool, self.executable), self._looks[0], strict=True))
+        for at, row in self._new_files.items():
+            rows[at] = row
         return dict(zip(self.paths, rows, strict=True))
-
-    def _file_looks(self) -> list[Look]:
-        looks = list(self._looks[0])
-        for at, (_, _, look) in self._new_files.items():
-            looks[at] = look
-        return looks
 
     def folders(self) -> dict[str, Look]:
         """How each folder looked."""
-        return self._looks[1] | self._new_folders
+        _, folders, looks = self._looks
+        return dict(zip(folders, looks, strict=True)) | self._new_folders
 
     def __len__(self) -> int:
         """Of files and folders."""
@@ -140,24 +141,31 @@ class Index:
     def moved(self, inner: str) -> Callable[[range], list[int]]:
         """Looks at some of them, folders first, below `inner`: the places of those that do not look as they did; one of them,
         where one is gone."""
-        names: list[str] = []
-        then: list[Look] = []
 
         def look(places: range) -> list[int]:
-            if not names:
-                folders = self.folders()
-                names.extend((*folders, *self.paths))
-                then.extend((*folders.values(), *self._file_looks()))
-            if len(names) != len(self):  # it is not what it says: some would not be looked at
+            names, then = self._row
+            if len(names) != len(self) or len(then) != len(self):  # it is not what it says: some would not be looked at
                 return [places.start]
             try:
-                now = looks_of(inner, names[places.start : places.stop])
+                return then.unlike(places, looks_of(inner, names[places.start : places.stop]))
             except OSError:
                 return [places.start]
-            known = then[places.start : places.stop]
-            return [] if now == known else [at for at, a, b in zip(places, now, known, strict=True) if a != b]
 
         return look
+
+    @cached_property
+    def _row(self) -> tuple[list[str], Looks]:
+        """The paths of folders and files as they were read, and how they looked."""
+        files, folders, looks = self._looks
+        row = looks + files
+        place = {folder: at for at, folder in enumerate(folders)}
+        more = [folder for folder in self._new_folders if folder not in place]
+        for folder, look in self._new_folders.items():
+            if folder in place:
+                row.put(place[folder], look)
+        for at, (_, _, look) in self._new_files.items():
+            row.put(len(folders) + at, look)
+        return [*folders, *self.paths, *more], row
 
     def otherwise(self, entries: Sequence[Entry]) -> list[int] | None:
         """The places at which another file is wanted; None where files are wanted elsewhere."""
@@ -211,10 +219,14 @@ class Index:
             news: tuple[Any, Any] = self._new_files, self._new_folders
         else:
             files, folders = self.files(), self.folders()
-            looks = [look for _, _, look in files.values()], folders
+            looks = (
+                Looks.of((row[2] for row in files.values()), _WIDTH),
+                list(folders),
+                Looks.of(folders.values(), _WIDTH),
+            )
             digests, executable = bytes.fromhex("".join(self.digests)), bytes(self.executable)
-            what = _VERSION, "\0".join(self.paths), digests, executable, self.others, _newest(*looks), len(folders)
-            parts, news = [marshal.dumps(what), marshal.dumps(looks)], ({}, {})
+            what = _VERSION, "\0".join(self.paths), digests, executable, self.others, _newest(looks), len(folders)
+            parts, news = [marshal.dumps(what), marshal.dumps(_plain(looks))], ({}, {})
         parts.append(marshal.dumps(news))
         with open(f"{path}.new", "wb") as file:
             file.writelines(len(part).to_bytes(8, "big") + zlib.crc32(part).to_bytes(4, "big") for part in parts)
@@ -246,9 +258,21 @@ def _names_in(folder: str, paths: Sequence[str]) -> set[str]:
     return found
 
 
-def _newest(files: Iterable[Look], folders: dict[str, Look]) -> int:
+def _newest(looks: _AllLooks) -> int:
     """The latest date that says whether something changed: a file's of its inode, a folder's of its names."""
-    return max((*(look[2] for look in files), *(look[1] for look in folders.values())), default=0)
+    files, _, folders = looks
+    return max((*files.column(2), *folders.column(1)), default=0)
+
+
+def _plain(looks: _AllLooks) -> Any:
+    files, folders, folder_looks = looks
+    return files.plain, "\0".join(folders), folder_looks.plain
+
+
+def _opened(data: bytes) -> _AllLooks:
+    files, folders, folder_looks = marshal.loads(data)  # noqa: S302 - our own, whole
+    looks = Looks.opened(folder_looks, _WIDTH)
+    return Looks.opened(files, _WIDTH), folders.split("\0") if len(looks) else [], looks
 
 
 def look(place: str, ends: BothEnds) -> tuple[bytes, list[int]]:
