@@ -197,7 +197,7 @@ class Index:
     def inside(self, folders: set[str]) -> dict[str, set[str]]:
         """The names in each of these folders."""
         if len(folders) <= _FEW_FOLDERS:
-            empty = sorted(self._empty())
+            empty = sorted(filter(None, (path.rpartition("/")[0] for path in self.others)))  # by now
             return {folder: _names_in(folder, self.paths) | _names_in(folder, empty) for folder in folders}
         found: dict[str, set[str]] = {}
         for path in (*self.paths, *self.folders()):
@@ -205,10 +205,6 @@ class Index:
             if name and folder in folders:
                 found.setdefault(folder, set()).add(name)
         return found
-
-    def _empty(self) -> list[str]:
-        """The folders of all else that was laid out, which is gone by now."""
-        return [folder for path in self.others if (folder := path.rpartition("/")[0])]
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
