@@ -8,7 +8,7 @@ from itertools import chain
 
 TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from helios_pipe.digest import Digest
 
@@ -64,6 +64,10 @@ class Looks:
     def __iter__(self) -> Iterator[tuple[int, ...]]:
         numbers = iter(self._numbers)
         return zip(*[numbers] * self._width, strict=True)
+
+    def without(self, places: Collection[int]) -> Looks:
+        """All but those at these places."""
+        return Looks.of((look for at, look in enumerate(self) if at not in places), self._width) if places else self
 
     def __add__(self, other: Looks) -> Looks:
         if isinstance(self._numbers, list) or isinstance(other._numbers, list):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _MARK = attrgetter("st_size", "st_mtime_ns", "st_ino")
 PlainMark = tuple[int, int, int]
 """A mark as it is stored and compared by the thousand."""
+NO_MARK = (-1, -1, -1)
+"""That of a blob that is not there."""
 
 
 class Mark(NamedTuple):
@@ -34,10 +36,10 @@ def mark_of(path: str) -> PlainMark | None:
     return mark
 
 
-def marks_of(cache: str, digests: Sequence[str]) -> Sequence[PlainMark | None]:
+def marks_of(cache: str, digests: Sequence[str]) -> Sequence[PlainMark]:
     """How these blobs of a cache folder look now, all in one go, which takes half the time."""
     paths = blob_paths(cache, digests)
     try:
         return list(map(_MARK, map(os.stat, paths)))
     except OSError:  # one is gone
-        return list(map(mark_of, paths))
+        return [mark_of(path) or NO_MARK for path in paths]

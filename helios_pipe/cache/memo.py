@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import marshal
 from array import array
-from functools import cached_property, partial
+from functools import cached_property
 
 from helios_pipe.cache.folders import MEMOS
-from helios_pipe.cache.marks import PlainMark, marks_of
-from helios_pipe.cache.stamp import Signature, checksum_of, seal, unseal
-from helios_pipe.columns import all_digests, nth_digest
+from helios_pipe.cache.marks import marks_of
+from helios_pipe.cache.stamp import Seen, checksum_of, seal, unseal
+from helios_pipe.columns import Looks, all_digests, nth_digest
 from helios_pipe.tuples import NamedTuple
 
 TYPE_CHECKING = False  # typing takes as long to load as to look at a thousand blobs
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from helios_pipe.cache.sources import Source
     from helios_pipe.digest import Digest
 
-FORMAT = 4
+FORMAT = 5
+_MARK = 3
+"""Numbers of a mark."""
 
 if TYPE_CHECKING:
     Looking = Callable[[range, Callable[[range], list[int]]], list[int]]
@@ -43,27 +45,27 @@ class Origins:
     """Source files as they were hashed, in columns: digests one after another in one text, each file's executable bit a byte. How
     they looked is asked for when somebody looks at one."""
 
-    def __init__(self, digests: str, executable: bytes, signatures: Callable[[], list[Signature]]) -> None:
-        self.digests, self.executable, self._signatures = digests, executable, signatures
+    def __init__(self, digests: str, executable: bytes, seen: Callable[[], Seen]) -> None:
+        self.digests, self.executable, self._seen = digests, executable, seen
 
     @classmethod
     def of(cls, sources: Iterable[Source]) -> Origins:
         """Those of `sources`, of which one that could have changed unseen is told by nothing."""
         rows = list(sources)
-        seen = [(s.path, s.size, -1 if s.racy else s.mtime_ns, s.ctime_ns, s.inode) for s in rows]
+        seen = Seen.of((s.path, s.size, -1 if s.racy else s.mtime_ns, s.ctime_ns, s.inode) for s in rows)
         return cls("".join(s.digest for s in rows), bytes(s.executable for s in rows), lambda: seen)
 
     def __len__(self) -> int:
         return len(self.executable)
 
     @cached_property
-    def signatures(self) -> list[Signature]:
+    def seen(self) -> Seen:
         """How they looked."""
-        return self._signatures()
+        return self._seen()
 
     def places_of(self, paths: Collection[str]) -> list[int]:
         """Where these files stand."""
-        return [at for at, seen in enumerate(self.signatures) if seen[0] in paths] if paths else []
+        return [at for at, path in enumerate(self.seen.paths) if path in paths] if paths else []
 
     def content(self, at: int) -> tuple[Digest, bool]:
         """The digest of the one at that place, and whether it may be executed."""
@@ -75,7 +77,7 @@ class Outcomes:
     blobs looked is asked for when somebody looks at one."""
 
     def __init__(
-        self, keys: str, digests: str, folders: bytes, sizes: Sequence[int], marks: Callable[[], list[PlainMark]]
+        self, keys: str, digests: str, folders: bytes, sizes: Sequence[int], marks: Callable[[], Looks]
     ) -> None:
         self.keys, self.digests, self.folders, self.sizes, self._marks = keys, digests, folders, sizes, marks
 
@@ -83,14 +85,14 @@ class Outcomes:
     def of(cls, known: Sequence[Known]) -> Outcomes:
         """Those of `known`."""
         keys, digests = "".join(row.key for row in known), "".join(row.digest for row in known)
-        marks = [row[3:] for row in known]
-        return cls(keys, digests, bytes(row.folder for row in known), [mark[0] for mark in marks], lambda: marks)
+        marks = Looks.of((row[3:] for row in known), _MARK)
+        return cls(keys, digests, bytes(row.folder for row in known), [row.size for row in known], lambda: marks)
 
     def __len__(self) -> int:
         return len(self.folders)
 
     @cached_property
-    def marks(self) -> list[PlainMark]:
+    def marks(self) -> Looks:
         """How the blobs looked."""
         return self._marks()
 
@@ -106,13 +108,7 @@ class Outcomes:
         """Looks at the blobs of some of them in the cache `folder`: which places have other marks than they had."""
 
         def look(places: range) -> list[int]:
-            now, then = (
-                marks_of(folder, self.each_digest[places.start : places.stop]),
-                self.marks[places.start : places.stop],
-            )
-            if now == then:
-                return []
-            return [at for at, mark, known in zip(places, now, then, strict=True) if mark != known]
+            return self.marks.unlike(places, marks_of(folder, self.each_digest[places.start : places.stop]))
 
         return look
 
@@ -135,7 +131,7 @@ class Memo(NamedTuple):
         origins, outcomes = self.origins, self.outcomes
         hexes = [bytes.fromhex(text) for text in (origins.digests, outcomes.keys, outcomes.digests)]
         sizes = array("q", outcomes.sizes).tobytes()
-        rows = marshal.dumps(origins.signatures), marshal.dumps(outcomes.marks)
+        rows = marshal.dumps(origins.seen.plain), marshal.dumps(outcomes.marks.plain)
         return seal((FORMAT, *hexes, origins.executable, outcomes.folders, sizes, *rows))
 
     @classmethod
@@ -145,8 +141,11 @@ class Memo(NamedTuple):
         if not isinstance(found, tuple) or found[0] != FORMAT:
             return None
         contents, keys, digests, executable, folders, sizes, signatures, marks = found[1:]
-        origins = Origins(contents.hex(), executable, partial(marshal.loads, signatures))
-        outcomes = Outcomes(keys.hex(), digests.hex(), folders, array("q", sizes), partial(marshal.loads, marks))
+        load = marshal.loads  # our own, sealed
+        origins = Origins(contents.hex(), executable, lambda: Seen.opened(load(signatures)))
+        outcomes = Outcomes(
+            keys.hex(), digests.hex(), folders, array("q", sizes), lambda: Looks.opened(load(marks), _MARK)
+        )
         return cls(origins, outcomes, checksum_of(data))
 
 

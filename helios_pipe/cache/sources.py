@@ -9,7 +9,7 @@ from stat import S_ISREG
 
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.memo import Origins
-from helios_pipe.cache.stamp import Signature, signature
+from helios_pipe.cache.stamp import Seen, signature
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import StaleInputError
 from helios_pipe.tuples import NamedTuple
@@ -79,8 +79,9 @@ class Sources:
     def recognise(self, told: Origins, unsure: Collection[int] | None = None) -> list[int]:
         """Look at files that are told of as they were found, provably, at another time; only at the `unsure` ones, where all
         others were looked at just now. Returns the places of those that do not look so; the rest are known from now on."""
-        seen = told.signatures
-        moved = [at for at in (range(len(seen)) if unsure is None else unsure) if signature(seen[at][0]) != seen[at]]
+        seen = told.seen
+        where = range(len(seen)) if unsure is None else unsure
+        moved = [at for at in where if signature(seen.paths[at]) != seen[at]]
         self._familiar.append((told, frozenset(moved)))
         self._places = {}
         return moved
@@ -95,11 +96,11 @@ class Sources:
             self._fresh.append(again)
         return True
 
-    def signatures(self) -> list[Signature]:
+    def signatures(self) -> Seen:
         """Every file looked at in this run, as it was then."""
-        found = [(s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode) for s in self._seen.values()]
+        found = Seen.of((s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode) for s in self._seen.values())
         for told, moved in self._familiar:
-            found += [seen for at, seen in enumerate(told.signatures) if at not in moved] if moved else told.signatures
+            found += told.seen.without(moved)
         return found
 
     def save(self) -> None:
@@ -136,10 +137,10 @@ class Sources:
         if self._familiar and not places:
             wanted = frozenset(paths) if len(paths) <= _FEW else None
             for told, moved in self._familiar:
-                named: Iterable[tuple[int, Signature]] = enumerate(told.signatures)
+                named: Iterable[tuple[int, str]] = enumerate(told.seen.paths)
                 if wanted is not None:
-                    named = ((at, seen) for at, seen in named if seen[0] in wanted)
-                places = places | {seen[0]: (told, at) for at, seen in named if at not in moved}
+                    named = ((at, path) for at, path in named if path in wanted)
+                places = places | {path: (told, at) for at, path in named if at not in moved}
             if wanted is None:
                 self._places = places
         unknown: list[str] = []
@@ -170,7 +171,7 @@ class Sources:
 
 def _told_of(origins: Origins, at: int) -> Source:
     """The one at that place, as it was found."""
-    path, size, mtime_ns, ctime_ns, inode = origins.signatures[at]
+    path, size, mtime_ns, ctime_ns, inode = origins.seen[at]
     digest, executable = origins.content(at)
     return Source(path, digest, size, mtime_ns, ctime_ns, inode, executable, racy=False)
 

@@ -11,13 +11,16 @@ import os
 import zlib
 from operator import attrgetter
 
+from helios_pipe.columns import Looks
+
 TYPE_CHECKING = False  # typing takes longer to load than all the rest of a run with nothing to do
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from typing import Any
 
-FORMAT = 3
+FORMAT = 4
 _LOOK = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
+_WIDTH = 4
 _KEPT = 100
 
 Request = tuple[tuple[str, ...], str, tuple[tuple[str, str], ...]]
@@ -35,10 +38,59 @@ def signature(path: str) -> Signature | None:
     return path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
+class Seen:
+    """Many files as they looked: their paths, and of each what its signature says besides."""
+
+    def __init__(self, paths: list[str], looks: Looks) -> None:
+        self.paths, self.looks = paths, looks
+
+    @classmethod
+    def of(cls, signatures: Iterable[Signature]) -> Seen:
+        """Those of these signatures."""
+        rows = list(signatures)
+        return cls([row[0] for row in rows], Looks.of((row[1:] for row in rows), _WIDTH))
+
+    @classmethod
+    def opened(cls, plain: Any) -> Seen:
+        """Those that were `plain`. Raises ValueError, TypeError where they are no such thing."""
+        paths, looks = plain
+        seen = cls(paths.split("\0") if paths else [], Looks.opened(looks, _WIDTH))
+        if len(seen.paths) != len(seen.looks):
+            raise ValueError("more paths than looks, or fewer")
+        return seen
+
+    @property
+    def plain(self) -> tuple[str, bytes | list[int]]:
+        """As they are stored."""
+        return "\0".join(self.paths), self.looks.plain
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, at: int) -> Signature:
+        return self.paths[at], *self.looks[at]  # type: ignore[return-value]
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(self.paths + other.paths, self.looks + other.looks)
+
+    def without(self, places: Collection[int]) -> Seen:
+        """All but those at these places."""
+        paths = [path for at, path in enumerate(self.paths) if at not in places] if places else self.paths
+        return Seen(paths, self.looks.without(places))
+
+    def changed(self, places: range) -> list[str]:
+        """The paths of those, at these places, that look otherwise now."""
+        paths = self.paths[places.start : places.stop]
+        try:  # all in one go, which takes half the time
+            return [self.paths[at] for at in self.looks.unlike(places, map(_LOOK, map(os.stat, paths)))]
+        except OSError:  # one is gone
+            return [self.paths[at] for at in places if self[at] != signature(self.paths[at])]
+
+
 class Kept:
     """What was kept with a request: how files looked that the run stood on, what was not there, and the note."""
 
-    def __init__(self, present: list[Signature], absent: list[str], note: Any) -> None:
+    def __init__(self, present: Seen, absent: list[str], note: Any) -> None:
         self.present, self.absent, self.note = present, absent, note
 
     def nothing_came(self) -> bool:
@@ -53,16 +105,15 @@ def find(folders: Iterable[str], request: Request, product: str) -> Kept | None:
         try:
             with open(f"{folder}/stamps/{name}", "rb") as file:
                 found = unseal(file.read())
+            if isinstance(found, tuple) and len(found) == 5 and found[:2] == ((FORMAT, product), request):
+                present, absent, note = found[2:]
+                return Kept(Seen.opened(present), absent, note)
         except (OSError, ValueError, EOFError, TypeError):
             continue
-        if isinstance(found, tuple) and len(found) == 5 and found[:2] == ((FORMAT, product), request):
-            return Kept(*found[2:])
     return None
 
 
-def write(
-    folder: str, request: Request, product: str, present: Sequence[Signature], absent: Sequence[str], note: Any
-) -> None:
+def write(folder: str, request: Request, product: str, present: Seen, absent: Sequence[str], note: Any) -> None:
     """Keep a stamp: it holds while all of `present` look the same and none of `absent` exists. `note` is given back by
     `find`. The folder's oldest stamps make room. A stamp that cannot be written is not missed."""
     place = f"{folder}/stamps"
@@ -70,7 +121,7 @@ def write(
     try:
         os.makedirs(place, exist_ok=True)
         with open(temp, "wb") as file:
-            file.write(seal(((FORMAT, product), request, list(present), list(absent), note)))
+            file.write(seal(((FORMAT, product), request, present.plain, list(absent), note)))
         there = f"{place}/{_name(request)}"
         if os.path.lexists(there):
             os.unlink(there)  # to put a file in the place of another, some file systems write it to the disk first
@@ -82,15 +133,6 @@ def write(
                 os.unlink(f"{place}/{name}")
     except OSError:
         return
-
-
-def changed(signatures: Sequence[Signature]) -> list[str]:
-    """The paths of those that look otherwise now."""
-    try:  # all in one go, which takes half the time
-        now = list(map(_LOOK, map(os.stat, [seen[0] for seen in signatures])))
-        return [seen[0] for seen, look in zip(signatures, now, strict=True) if seen[1:] != look]
-    except OSError:  # one is gone
-        return [seen[0] for seen in signatures if seen != signature(seen[0])]
 
 
 def seal(value: Any) -> bytes:

@@ -64,19 +64,20 @@ def _look(kept: stamp.Kept) -> tuple[Ahead, list[str]]:
     from helios_pipe.ahead import Ahead
 
     ahead = Ahead()
-    if len(kept.present) < _VERY_MANY:
-        found = stamp.changed(kept.present)
+    present, everything = kept.present, range(len(kept.present))
+    if len(present) < _VERY_MANY:
+        found = present.changed(everything)
         ahead.will_find(lambda: found)
         return ahead, found
     from helios_pipe.pipeline.forethought import Forethought, questions
 
-    thought, present = Forethought(*kept.note["ahead"]), kept.present
-    ahead.ask({_STAMP: lambda ends: ends.from_the_end(present, stamp.changed), **questions(thought)})
-    found = ahead.begin(_STAMP, present, stamp.changed)
+    thought = Forethought(*kept.note["ahead"])
+    ahead.ask({_STAMP: lambda ends: ends.from_the_end(everything, present.changed), **questions(thought)})
+    found = ahead.begin(_STAMP, everything, present.changed)
     ahead.jobs = thought.jobs
 
     def all_changed() -> list[str]:
-        return found + ahead.rest(_STAMP, present, stamp.changed)
+        return found + ahead.rest(_STAMP, everything, present.changed)
 
     ahead.will_find(all_changed)
     return ahead, found

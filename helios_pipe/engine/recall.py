@@ -80,7 +80,7 @@ class Recall:
         sources = self._inputs.sources
         moved = sources.recognise(memo.origins, unsure)
         try:
-            sources.look([memo.origins.signatures[at][0] for at in moved])
+            sources.look([memo.origins.seen.paths[at] for at in moved])
         except StaleInputError:
             return None
         return moved
@@ -88,7 +88,7 @@ class Recall:
     def _changed(self, memo: Memo, moved: Sequence[int]) -> set[int]:
         """Which chunks have other inputs than they had, where some of them look otherwise."""
         then, each = memo.origins, len(memo.origins) // len(memo.outcomes)
-        now = self._inputs.sources.look([then.signatures[at][0] for at in moved])
+        now = self._inputs.sources.look([then.seen.paths[at] for at in moved])
         return {
             at // each for at, source in zip(moved, now, strict=True)
             if (source.digest, source.executable) != then.content(at)
@@ -122,7 +122,7 @@ class Recall:
             return
         paths: list[str] | None
         if (memo := self._whole.get(work.name)) is not None:
-            paths, outcomes = [seen[0] for seen in memo.origins.signatures], memo.outcomes
+            paths, outcomes = memo.origins.seen.paths, memo.outcomes
         else:
             known = self._known(work)
             paths = self._paths(work, recipe) if known is not None else None

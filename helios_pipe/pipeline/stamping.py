@@ -30,7 +30,6 @@ def write_stamp(
     if not session.inputs.provable or not session.tools.provable:
         return
     present: list[stamp.Signature | None] = [manifest, *session.inputs.folders.values(), *session.tools.files]
-    present += session.sources.signatures()
     for output in summary.outputs:  # as they were when they were put there: what became of them since is to be seen
         path = str(session.root / output.path)
         placed = session.memory.placed_as(path.rstrip("/"))
@@ -44,7 +43,8 @@ def write_stamp(
     else:
         absent.append(mark)
     if all(s is not None for s in present):
-        stamp.write(str(session.cache), request, __version__, [s for s in present if s is not None], absent, note)
+        seen = stamp.Seen.of(s for s in present if s is not None) + session.sources.signatures()
+        stamp.write(str(session.cache), request, __version__, seen, absent, note)
 
 
 def _shards(session: Session) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from helios_pipe.ahead import chunks_of, standing_at
-from helios_pipe.cache.stamp import Kept, unseal
+from helios_pipe.cache.stamp import Kept, Seen, unseal
 from helios_pipe.cli.fast import _VERY_MANY, _look
 from helios_pipe.digest import digest_bytes
 from tests.kit.project import Project
@@ -183,7 +183,8 @@ def test_the_second_process_finds_what_the_run_needs(poem: Poem) -> None:
     newest = max(stamps, key=lambda path: path.stat().st_mtime_ns)
     found = unseal(newest.read_bytes())
     assert isinstance(found, tuple)
-    ahead, _ = _look(Kept(*found[2:]))
+    present, *rest = found[2:]
+    ahead, _ = _look(Kept(Seen.opened(present), *rest))
     inputs = {str(poem.project.path(f"in/{at:04d}.txt")) for at in (0, COUNT - 1)}
     assert ahead.changed is not None
     assert inputs <= ahead.changed  # and the folder of the blob that is gone
