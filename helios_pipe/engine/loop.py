@@ -29,7 +29,7 @@ from helios_pipe.ports import FailureClass, Outcome
 
 _POLL_S = 0.2
 """The longest that the loop sleeps without looking for a word from another terminal."""
-_LULL_S = 0.05
+_LULL_S = 0.03
 """After so much silence the slots are at something longer than what need not wait for them."""
 
 
