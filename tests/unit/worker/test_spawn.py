@@ -66,6 +66,26 @@ def test_what_the_interpreter_ignores_the_program_does_not(tmp_path: Path, way: 
     assert not int(text.split()[1], 16) & 1 << signal.SIGPIPE - 1
 
 
+def test_what_its_caller_ignores_the_program_does_too(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if way != "by subprocess":
+        monkeypatch.setattr(module, "_spawner", lambda: module._Spawner())
+    try:
+        script = "grep Sig /proc/self/status"
+        code, text = output_of(tmp_path, "sh", "-c", script, cwd=tmp_path, env={"PATH": "/usr/bin:/bin"})
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert code == 0
+    masks = {
+        line.split()[0]: int(line.split()[1], 16) for line in text.splitlines() if "Sig" in line and "/" not in line
+    }
+    assert masks["SigIgn:"] & 0x7FFF_FFFF == 1 << signal.SIGHUP - 1
+    assert masks["SigBlk:"] == 0
+
+
 @pytest.mark.parametrize("path", ["bin:/usr/bin", ":/usr/bin", "./bin:/usr/bin"])
 def test_a_relative_path_is_counted_from_where_the_program_runs(
     tmp_path: Path, way: str, path: str, monkeypatch: pytest.MonkeyPatch
