@@ -46,7 +46,7 @@ class Memos:
         return checksum
 
     def _write(self, place: str, data: bytes) -> None:
-        temp = f"{place}.{os.getpid()}.tmp"
+        temp = f"{place}~"  # no job's name, and nobody else's: a run has its job to itself
         try:
             os.makedirs(os.path.dirname(place), exist_ok=True)
             with open(temp, "wb") as file:
