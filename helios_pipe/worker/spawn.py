@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +26,6 @@ _OPAQUE = 1024
 """Bytes: more than any C library's attributes, file actions or signal sets take."""
 _TO_DEFAULT = tuple(getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name))
 """What the interpreter ignores, and a program expects not to."""
-
-
-def _not_ignored() -> Iterator[int]:
-    """The signals that a program is not to ignore: all that we do not, and those that only the interpreter does. To say so of
-    each spares the C library half of what it asks the kernel before it starts one."""
-    for number in signal.valid_signals():
-        if number in _TO_DEFAULT or signal.getsignal(number) is not signal.SIG_IGN:
-            yield int(number)
 
 
 def spawn(argv: Sequence[str], cwd: str | None, env: Mapping[str, str], stdout: int, stderr: int) -> int:
@@ -90,8 +82,8 @@ class _Spawner:
         self._attributes = ctypes.create_string_buffer(_OPAQUE)
         defaults = ctypes.create_string_buffer(_OPAQUE)
         refused = quick.posix_spawnattr_init(self._attributes) or quick.sigemptyset(defaults)
-        for number in _not_ignored():
-            refused = refused or quick.sigaddset(defaults, number)
+        for number in _TO_DEFAULT:
+            refused = refused or quick.sigaddset(defaults, int(number))
         refused = refused or quick.posix_spawnattr_setsigdefault(self._attributes, defaults)
         refused = refused or quick.posix_spawnattr_setflags(self._attributes, ctypes.c_short(_SETSIGDEF | _SETSID))
         if refused:
