@@ -51,10 +51,10 @@ def digest_open(file: int, size: int = -1) -> Digest:
             return Digest(hasher.hexdigest())
     if data:
         hasher.update(data)
-        from helios_pipe.large import each_part  # it is rarely needed
-
-        for part in each_part(file):
-            hasher.update(part)
+        buffer = bytearray(BUFFER_SIZE)
+        view = memoryview(buffer)
+        while count := os.readv(file, [buffer]):
+            hasher.update(view[:count])
     return Digest(hasher.hexdigest())
 
 

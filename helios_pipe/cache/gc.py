@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.folders import MEMOS, STANDING
 from helios_pipe.cache.generation import new_generation
+from helios_pipe.cache.memos import sweep
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError
 from helios_pipe.tuples import NamedTuple
@@ -85,6 +87,7 @@ class Collector:
             self._remove(STANDING)  # copies of blobs
             if going:
                 self._remove(MEMOS)
+            sweep(self._database, self._live_since)
         size = sum(size for _, size in orphans)
         left = sum(size for _, size, _ in self._all_blobs()) - (size if dry_run else 0)
         return Collected(len(going), size, sum(r.duration_s for r in going), len(orphans), len(kept), left)
@@ -92,15 +95,13 @@ class Collector:
     def _remove(self, name: str) -> None:
         """Remove a folder of the cache's. It is moved out of reach first: a run that takes what is in it at this moment has it
         whole, or not at all."""
-        folder = self._blobs.folder.parent / name
-        gone = f"{folder}.{os.getpid()}"
-        try:
-            os.rename(folder, gone)
-        except OSError:
-            return
         import shutil  # it loads every way to compress
 
-        shutil.rmtree(gone, ignore_errors=True)
+        folder = self._blobs.folder.parent / name
+        with suppress(OSError):
+            os.rename(folder, f"{folder}.{os.getpid()}")
+        for gone in folder.parent.glob(f"{name}.*"):  # also of one that was killed
+            shutil.rmtree(gone, ignore_errors=True)
 
     def verify(self) -> list[Digest]:
         """Read every blob; those whose bytes are not what their name says are removed, forgotten, and returned."""

@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 
 from helios_pipe.cache.database import Database
+from helios_pipe.cache.folders import MEMOS
 from helios_pipe.cache.generation import generation_file
 from helios_pipe.cache.memo import Known, Memo, memo_file, read_memo
 from helios_pipe.cache.stamp import checksum_of, signature
@@ -46,9 +47,10 @@ class Memos:
         return checksum
 
     def _write(self, place: str, data: bytes) -> None:
-        temp = f"{place}~"  # no job's name, and nobody else's: a run has its job to itself
+        folder = os.path.dirname(place)
+        temp = f"{folder}/~"  # no job has this name, and nobody else writes here: a run has its job id to itself
         try:
-            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.makedirs(folder, exist_ok=True)
             with open(temp, "wb") as file:
                 file.write(data)
             if os.path.lexists(place):
@@ -56,6 +58,20 @@ class Memos:
             os.rename(temp, place)
         except OSError as error:
             raise write_failed(f"{place} cannot be written", self._folder, error, len(data)) from error
+
+
+def sweep(database: Database, before: float) -> None:
+    """Remove what no row speaks of: memos of jobs that are called otherwise by now, and halves. Not what was written since
+    `before` (seconds since 1970)."""
+    rows = database.connection.execute("SELECT job, name FROM memos")
+    there = {memo_file(str(database.folder), job, name) for job, name in rows}
+    for folder, _, names in os.walk(database.folder / MEMOS):
+        for path in (f"{folder}/{name}" for name in names):
+            try:
+                if path not in there and os.stat(path).st_mtime < before:
+                    os.unlink(path)
+            except OSError:
+                continue
 
 
 def recorded(database: Database, keys: Sequence[str]) -> dict[str, Known]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from stat import S_ISREG
 
+from helios_pipe.aside import Aside
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.memo import Origins
 from helios_pipe.cache.stamp import Seen, signature
@@ -19,6 +20,10 @@ RACY_NS = 20_000_000
 COARSE_RACY_NS = 2_000_000_000
 """The same for file systems that keep whole seconds."""
 _INLINE_SIZE = 256 << 10
+_VERY_LARGE, _MUCH = 64 << 20, 256 << 20
+"""Files of so many bytes, where all are so many bytes together, are hashed by another process."""
+_TOO_LARGE = 1 << 63
+"""For the database. A file with such a number is hashed in every run."""
 _FEW = 64
 """So many files are found in a list before all of it is in a table."""
 
@@ -105,7 +110,11 @@ class Sources:
 
     def save(self) -> None:
         """Remember what was hashed, but for what could have changed unseen."""
-        rows = [(s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode, s.digest) for s in self._fresh if not s.racy]
+        rows = [
+            (s.path, s.size, s.mtime_ns, s.ctime_ns, s.inode, s.digest)
+            for s in self._fresh
+            if not s.racy and max(s.inode, abs(s.mtime_ns), abs(s.ctime_ns)) < _TOO_LARGE
+        ]
         self._fresh = []
         if rows:
             with self._database.transaction() as connection:
@@ -177,24 +186,38 @@ def _told_of(origins: Origins, at: int) -> Source:
 
 
 def _hash_many(files: list[tuple[int, str]]) -> list[Source]:
-    """Small files here and now; large ones over as many threads as there are CPUs, for hashing lets go of the interpreter."""
+    """Small files here and now; large ones over as many threads as there are CPUs, for hashing lets go of the interpreter, and
+    very large ones by a process for each thread."""
     small = [_hash_one(path) for size, path in files if size <= _INLINE_SIZE]
-    large = [path for size, path in files if size > _INLINE_SIZE]
-    if len(large) < 2:
-        return small + [_hash_one(path) for path in large]
+    large = [(size, path) for size, path in files if size > _INLINE_SIZE]
+    worth_it = sum(size for size, _ in large) >= _MUCH
+    found: dict[str, Source] = {}
+    left = iter(large)
+
+    def take() -> None:
+        with Aside() as aside:
+            for size, path in left:
+                found[path] = _hash_one(path, aside.digest if worth_it and size >= _VERY_LARGE else digest_file)
+
+    count = min(len(large), os.cpu_count() or 1)
+    if count < 2:
+        take()  # here, where an interrupt ends it
+        return small + list(found.values())
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(min(len(large), os.cpu_count() or 1)) as pool:
-        return small + list(pool.map(_hash_one, large))
+    with ThreadPoolExecutor(count) as pool:
+        for done in [pool.submit(take) for _ in range(count)]:
+            done.result()
+    return small + [found[path] for _, path in large]
 
 
-def _hash_one(path: str) -> Source:
+def _hash_one(path: str, digest_of: Callable[[str], Digest] = digest_file) -> Source:
     """Hash between two looks that agree, so that the digest belongs to the signature."""
     for _ in range(5):
         now = time.time_ns()
         try:
             before = os.stat(path)
-            digest = digest_file(path)
+            digest = digest_of(path)
             after = os.stat(path)
         except OSError as error:
             raise StaleInputError(f"{path} cannot be read: {error.strerror}") from error

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,9 +184,10 @@ class Board:
             raise LockedError(error.message, hint="Cancel it first: helios-pipe cancel " + job) from error
         try:
             count = self.journal.forget(job)
-            for folder in ("logs", "failed", MEMOS, STANDING):
-                remove_tree(str(self.cache / folder / job))
             remove_tree(str(self.cache / "stamps"))  # they would answer for a run that nobody knows of any more
+            for folder in ("logs", "failed", MEMOS, STANDING):
+                with suppress(FileNotFoundError):  # `cache gc` takes them away, too
+                    remove_tree(str(self.cache / folder / job))
         finally:
             lock.release()
         return count

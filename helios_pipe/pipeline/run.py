@@ -156,7 +156,8 @@ class _Run:
         """Make the next run quicker. What cannot be written is not missed."""
         with suppress(StoreError):
             self.session.results.flush()
-            for work in self.session.works:
+        for work in self.session.works:
+            with suppress(StoreError):
                 self.session.recall.keep(work)
 
     @contextmanager
