@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ _NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
 )
 _BUSY_MS = 60_000
+_AGAIN_S = 0.005
 _PAGE = 4096
 """The least that SQLite writes."""
 DAMAGED = "Move that file away: the blobs stay, and what it knew of them is made again. Or give another folder with --cache-dir."
@@ -101,7 +103,7 @@ class Database:
 
     def _prepare(self, *, durable: bool) -> None:
         run = self.connection.execute
-        if run("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+        if self._journal_mode() != "wal":
             raise StoreError(
                 f"the cache folder {self.folder} is on a file system that cannot share a database between processes",
                 hint="Give a local folder with --cache-dir or HELIOS_PIPE_CACHE_DIR.",
@@ -113,6 +115,20 @@ class Database:
                 for statement in filter(str.strip, _TABLES.split(";")):
                     run(statement)
                 run(f"PRAGMA user_version={_SCHEMA}")
+
+    def _journal_mode(self) -> str:
+        """Have a log beside the database, and say whether there is one. Of several processes that do so with a new database at the
+        same moment, SQLite lets none wait for the other, whatever it was told: so they are told to come again."""
+        until = time.monotonic() + _BUSY_MS / 1000
+        while True:
+            try:
+                mode: str = self.connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(_AGAIN_S)
+            else:
+                return mode
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
