@@ -117,8 +117,8 @@ class Database:
                 run(f"PRAGMA user_version={_SCHEMA}")
 
     def _journal_mode(self) -> str:
-        """Have a log beside the database, and say whether there is one. Of several processes that do so with a new database at the
-        same moment, SQLite lets none wait for the other, whatever it was told: so they are told to come again."""
+        """Have a log beside the database, and say whether there is one. Where several processes do so with a new database at
+        one moment, SQLite lets none wait for the other, whatever it was told: so they come again."""
         until = time.monotonic() + _BUSY_MS / 1000
         while True:
             try:
