@@ -42,7 +42,10 @@ class Aside:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None and self._pid != -1:
-            os.kill(self._pid, _SIGKILL)  # nobody waits for its answer any more
+            try:
+                os.kill(self._pid, _SIGKILL)  # nobody waits for its answer any more
+            except ProcessLookupError:
+                pass
         self._end()
 
     def digest(self, path: str) -> Digest:
@@ -73,8 +76,9 @@ class Aside:
         if not os.path.basename(sys.executable or "").startswith("python"):
             raise OSError("part of another program, which would be started once more")
         asked, self._ask = os.pipe()
-        self._hear, tells = os.pipe()
+        tells = asked
         try:
+            self._hear, tells = os.pipe()
             actions = [
                 (os.POSIX_SPAWN_DUP2, asked, 0),
                 (os.POSIX_SPAWN_DUP2, tells, 1),
@@ -83,8 +87,8 @@ class Aside:
             words = [sys.executable, "-I", "-S", __file__]
             self._pid = os.posix_spawn(sys.executable, words, {}, file_actions=actions)  # noqa: TID251 - no command
         finally:
-            os.close(asked)
-            os.close(tells)
+            for pipe in {asked, tells}:
+                os.close(pipe)
 
     def _end(self) -> None:
         for pipe in {self._ask, self._hear} - {-1}:
@@ -101,26 +105,33 @@ class Aside:
 def _parts(file: int) -> Iterator[memoryview | mmap]:
     """All bytes of an open file in order, each part good until the next one: mapped where they are in the system's cache, as a
     read that may not wait tells, for a disk is read as well in the usual way. Raises OSError."""
+    at, size, buffer = 0, os.fstat(file).st_size, bytearray(_BUFFER)
+    while True:
+        window = _mapped(file, at, min(_WINDOW, size - at))
+        if window is not None:
+            with window:
+                yield window
+                at += len(window)
+            continue
+        count = os.preadv(file, [buffer], at)
+        if not count:
+            return
+        yield memoryview(buffer)[:count]
+        at += count
+
+
+def _mapped(file: int, at: int, length: int) -> mmap | None:
+    """Some bytes of an open file; None where they should be read."""
     from mmap import MAP_SHARED, PROT_READ, mmap
 
-    at, size = 0, os.fstat(file).st_size
-    byte, buffer = bytearray(1), bytearray(_BUFFER)
-    while True:
-        length = min(_WINDOW, size - at)
-        try:
-            if length < _BUFFER:
-                raise ValueError("not worth it")
-            for place in (at, at + length - 1):
-                os.preadv(file, [byte], place, os.RWF_NOWAIT)
-            with mmap(file, length, MAP_SHARED, PROT_READ, offset=at) as window:
-                yield window
-            at += length
-        except (AttributeError, OSError, ValueError):  # not in the cache, or the system cannot tell
-            count = os.preadv(file, [buffer], at)
-            if not count:
-                return
-            yield memoryview(buffer)[:count]
-            at += count
+    if length < _BUFFER:
+        return None
+    try:
+        for place in (at, at + length - 1):
+            os.preadv(file, [bytearray(1)], place, os.RWF_NOWAIT)
+        return mmap(file, length, MAP_SHARED, PROT_READ, offset=at)
+    except (AttributeError, OSError, ValueError):  # not in the cache, or the system cannot tell
+        return None
 
 
 def _digest(path: bytes) -> bytes:

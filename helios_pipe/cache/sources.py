@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from stat import S_ISREG
 
@@ -195,9 +196,13 @@ def _hash_many(files: list[tuple[int, str]]) -> list[Source]:
     left = iter(large)
 
     def take() -> None:
-        with Aside() as aside:
-            for size, path in left:
-                found[path] = _hash_one(path, aside.digest if worth_it and size >= _VERY_LARGE else digest_file)
+        try:
+            with Aside() as aside:
+                for size, path in left:
+                    found[path] = _hash_one(path, aside.digest if worth_it and size >= _VERY_LARGE else digest_file)
+        except BaseException:
+            deque(left, maxlen=0)  # nobody need begin with another one
+            raise
 
     count = min(len(large), os.cpu_count() or 1)
     if count < 2:

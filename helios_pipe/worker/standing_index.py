@@ -65,7 +65,7 @@ class Index:
     @classmethod
     def of(cls, files: dict[str, tuple[str, bool, Look]], folders: dict[str, Look], others: tuple[str, ...]) -> Index:
         """One that was never written: of each file its digest, whether it may be executed, and how it looks."""
-        looks = Looks.of((row[2] for row in files.values()), _WIDTH), list(folders), Looks.of(folders.values(), _WIDTH)
+        looks = _all_looks(files, folders)
         executable = bytes(x for _, x, _ in files.values())
         digests = "".join(digest for digest, _, _ in files.values())
         return cls(list(files), digests, executable, others, lambda: looks, _newest(looks), len(folders))
@@ -215,11 +215,7 @@ class Index:
             news: tuple[Any, Any] = self._new_files, self._new_folders
         else:
             files, folders = self.files(), self.folders()
-            looks = (
-                Looks.of((row[2] for row in files.values()), _WIDTH),
-                list(folders),
-                Looks.of(folders.values(), _WIDTH),
-            )
+            looks = _all_looks(files, folders)
             digests, executable = bytes.fromhex("".join(self.digests)), bytes(self.executable)
             what = _VERSION, "\0".join(self.paths), digests, executable, self.others, _newest(looks), len(folders)
             parts, news = [marshal.dumps(what), marshal.dumps(_plain(looks))], ({}, {})
@@ -252,6 +248,10 @@ def _names_in(folder: str, paths: Sequence[str]) -> set[str]:
         found.add(name)
         at = bisect_left(paths, f"{prefix}{name}{_AFTER_SLASH}", at) if below else at + 1
     return found
+
+
+def _all_looks(files: dict[str, tuple[str, bool, Look]], folders: dict[str, Look]) -> _AllLooks:
+    return Looks.of((row[2] for row in files.values()), _WIDTH), list(folders), Looks.of(folders.values(), _WIDTH)
 
 
 def _newest(looks: _AllLooks) -> int:

@@ -20,6 +20,7 @@ from helios_pipe.aside import Aside, _parts
 from helios_pipe.cache import sources
 from helios_pipe.cache.database import Database
 from helios_pipe.digest import digest_file
+from helios_pipe.errors import StaleInputError
 
 MEBIBYTE = 1 << 20
 
@@ -185,3 +186,17 @@ def test_as_a_script_it_loads_next_to_nothing(large: Path) -> None:
     assert done.stdout.decode() == digest_file(large)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.decode().splitlines()}
     assert not loaded & {"typing", "re", "site", "helios_pipe"}
+
+
+def test_where_one_cannot_be_read_no_other_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def noted(path: str, digest_of: object) -> sources.Source:
+        begun.append(path)
+        raise StaleInputError(f"{path} cannot be read")
+
+    monkeypatch.setattr(sources, "_hash_one", noted)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    with pytest.raises(StaleInputError):
+        sources._hash_many([(MEBIBYTE, f"{number}") for number in range(50)])
+    assert len(begun) <= 2
