@@ -128,7 +128,8 @@ class Outcome(NamedTuple):
     `failure` and `reason` say why not. `mark` is the blob's file as it was stored (size, mtime_ns, inode). `damaged` are
     blobs among the inputs that were missing or not what their names promise; `stale`: an input changed meanwhile. `proof`
     is what a join can be proved with afterwards. `kept` is the failed workspace, `repeat` the command line that runs it
-    again there. Durations are of the command alone."""
+    again there, `room` the bytes that were free on its disk before anything of it was removed (None: not known). Durations
+    are of the command alone."""
 
     digest: Digest | None = None
     folder: bool = False
@@ -141,6 +142,7 @@ class Outcome(NamedTuple):
     log: Path | None = None
     kept: Path | None = None
     repeat: str = ""
+    room: int | None = None
     stale: bool = False
     proof: bytes = b""
     duration_s: float = 0.0

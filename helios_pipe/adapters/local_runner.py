@@ -137,18 +137,16 @@ class LocalRunner:
 
     def _keep(self, action: Action, workspace: Workspace, outcome: Outcome) -> Outcome:
         argv = workspace.real_argv(action)
-        if free_bytes(workspace.output) < _LEAST_ROOM:
+        room = free_bytes(workspace.output)  # while what the command has written is still there
+        outcome = outcome._replace(room=room)
+        if room < _LEAST_ROOM:
             workspace.discard()
             return outcome
         try:
             folder = workspace.keep(self._kept / action.node)
         except UnusableError:
             return outcome  # why the command failed is the news, not that nobody can look at its folder
-        repeat = _repeat(folder, action, argv)
-        return Outcome(
-            failure=outcome.failure, reason=outcome.reason, exit_code=outcome.exit_code, tail=outcome.tail,
-            log=outcome.log, duration_s=outcome.duration_s, memory_mb=outcome.memory_mb, kept=folder, repeat=repeat,
-        )  # fmt: skip
+        return outcome._replace(kept=folder, repeat=_repeat(folder, action, argv))
 
 
 def _uses(action: Action, mark: ToolMark) -> bool:

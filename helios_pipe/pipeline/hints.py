@@ -32,10 +32,13 @@ def undeclared_inputs(tail: str, root: Path, declared: set[str]) -> tuple[str, .
     return tuple(dict.fromkeys(found))[:_MOST_HINTS]
 
 
-def full_disk(cache: Path, job: str, made: tuple[int, int], open_chunks: int, complained: bool) -> str | None:
+def full_disk(
+    cache: Path, job: str, made: tuple[int, int], open_chunks: int, complained: bool, room: int | None
+) -> str | None:
     """A sentence for a disk that has no room for one more chunk; None where there is room, as far as anybody knows, and the
-    command has not complained. `made` are chunks of the job and their bytes together, `open_chunks` are still to be made."""
-    free = free_bytes(cache)
+    command has not complained. `made` are chunks of the job and their bytes together, `open_chunks` are still to be made,
+    `room` the bytes that the failed command left (None: what is free now)."""
+    free = free_bytes(cache) if room is None else room
     count, size = made
     usual = size // count if count else 0
     if free >= max(usual, _LEAST_ROOM) and not complained:

@@ -234,9 +234,8 @@ class _Run:
         if outcome.failure is not FailureClass.COMMAND:
             return hints
         session, job = self.session, task.work.name
-        full = full_disk(
-            session.cache, job, session.results.sizes(session.job_id, job), task.work.open, NO_ROOM in outcome.tail
-        )
+        made = session.results.sizes(session.job_id, job)
+        full = full_disk(session.cache, job, made, task.work.open, NO_ROOM in outcome.tail, outcome.room)
         return hints if full is None else (full, *hints)
 
 

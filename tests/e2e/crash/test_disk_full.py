@@ -94,6 +94,15 @@ def test_a_command_that_finds_no_room_is_told_how_much_is_missing(project: Proje
         assert project.helios("run", "render.yaml", "--json", *cache).summary["executed"] == still + 1
 
 
+def test_a_disk_that_was_full_until_the_failed_output_was_removed_is_told(project: Project) -> None:
+    """The command says nothing, and what it leaves behind is more than a usual chunk: afterwards there is room for one."""
+    project.manifest(quick.film(CHUNKS, after="head -c $((n * 300000 + 100000)) /dev/zero >> part.txt 2> /dev/null"))
+    with mounted(project.root.parent / "small", "-o", f"size={2 * MIB}") as small:
+        first = project.helios("run", "render.yaml", "-j1", "--cache-dir", str(small / "cache"))
+        assert first.exit_code == 1, str(first)
+        assert re.search(r"hint: the disk that holds \S*/small/cache is full: [\d,]+ bytes", first.stderr), str(first)
+
+
 def test_an_output_that_does_not_fit_says_how_much_is_missing(project: Project) -> None:
     with mounted(project.root.parent / "small", "-o", f"size={MIB}") as small:
         on_small = Project(small / "project")
