@@ -29,7 +29,7 @@ def test_all_can_make_it_at_the_same_moment(tmp_path: Path) -> None:
     processes = [context.Process(target=opened, args=(folders, together, told)) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
-    found = [told.get() for _ in range(PROCESSES * ROUNDS)]
     for process in processes:
-        process.join()
-    assert sorted(set(found)) == [""]
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * PROCESSES
+    assert {told.get() for _ in range(PROCESSES * ROUNDS)} == {""}
