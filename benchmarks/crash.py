@@ -150,11 +150,16 @@ def _kill_family(runner: subprocess.Popen[bytes]) -> None:
 
 
 def _children(pid: int) -> list[int]:
+    """Of all its threads; none where it is gone, at whatever moment that happens."""
     found: list[int] = []
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for thread in threads:
         try:
-            found += [int(word) for word in file.read_text().split()]
-        except OSError:  # the thread is gone
+            found += [int(word) for word in Path(f"/proc/{pid}/task/{thread}/children").read_text().split()]
+        except OSError:
             continue
     return found
 
