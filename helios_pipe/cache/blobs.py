@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.folders import BLOBS, blob_path
-from helios_pipe.cache.marks import Mark, mark_of
+from helios_pipe.cache.marks import Mark, PlainMark, mark_of
 from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, write_failed
@@ -27,8 +27,9 @@ class Blob(NamedTuple):
 class Blobs:
     """The content-addressed store of one cache folder: `cas/ab/abcdef…`.
 
-    A blob appears whole, by rename, and read-only. Threads and processes may use one folder freely. Bytes are checked
-    whenever they are consumed; `durable` also asks the disk for them before a blob counts as there.
+    A blob appears whole, by rename, and read-only; one that is there already stays, for somebody may be reading it. Threads
+    and processes may use one folder freely. Bytes are checked whenever they are consumed; `durable` also asks the disk for
+    them before a blob counts as there.
     """
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
@@ -169,6 +170,9 @@ class Blobs:
     ) -> Mark:
         """Give it its name. `file` is the source where it is open, and `seen` how that looked."""
         target = self.path(digest)
+        if (there := mark_of(target)) is not None and (stays := self._stays(target, digest, there)) is not None:
+            _unlink(source)
+            return stays
         try:
             os.chmod(source if file is None else file, 0o444)
             stat = seen or os.stat(source)
@@ -186,6 +190,19 @@ class Blobs:
                 return self._move_in(self._copied_here(source), digest)
             raise write_failed(f"{source} cannot be stored as {target}", target, error) from error
         return Mark(stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+    def _stays(self, target: str, digest: Digest, there: PlainMark) -> Mark | None:
+        """The mark of the blob that is there already, where its bytes are right; None where it has to be replaced."""
+        try:
+            if digest_file(target) != digest:
+                return None
+            os.chmod(target, 0o444)  # it counts as made now (ctime): see gc
+            if self._durable:
+                _sync(target)
+                _sync(os.path.dirname(target))
+        except OSError:
+            return None
+        return Mark(*there)
 
     def _copied_here(self, source: str) -> str:
         temp = self.temp_path()

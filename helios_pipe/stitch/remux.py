@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
-from helios_pipe.stitch.model import JoinSettings, refuse
+from helios_pipe.stitch.model import JoinSettings
 from helios_pipe.stitch.muxers import BOXED, kept_tags, muxer_options
 from helios_pipe.stitch.packets import PacketRuns
 from helios_pipe.stitch.preflight import INDEX_FROM, Plan
-from helios_pipe.stitch.source import mark_of, opened
+from helios_pipe.stitch.source import changed, mark_of, opened
 from helios_pipe.stitch.track import SoundRecord, SoundTrack
 from helios_pipe.tuples import NamedTuple
 
@@ -69,7 +69,7 @@ def _write(
     with ExitStack() as stack:
         for chunk in plan.chunks:
             if mark_of(chunk.piece) != chunk.mark:
-                refuse(chunk.piece, "changed while it was being joined")
+                changed(chunk.piece)
             # The first chunk is the stream's template: it is opened with a decoder, which knows more than the header.
             with opened(chunk.piece, quick=plan.quick and out is not None) as source:
                 if out is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from threading import Event
@@ -17,6 +18,9 @@ from helios_pipe.digest import Digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, StitchError, StoreError
 from helios_pipe.ports import FailureClass, Outcome
 from helios_pipe.stitch.sequence import collect_trees
+
+_ANEW = 4
+"""How often a join begins again before a blob that is never at rest is a failure."""
 
 
 class JoinRunner:
@@ -46,7 +50,7 @@ class JoinRunner:
             if step.method == "collect":
                 blob = self._collect(step)
             else:
-                blob, proof = self._concat(step)
+                blob, proof = self._concat_settled(step)
         except (StitchError, BlobMissingError, BlobDamagedError) as error:
             return refused(self._blobs, step, error, time.monotonic() - began)
         except StoreError as error:
@@ -56,6 +60,16 @@ class JoinRunner:
 
     def close(self) -> None:
         """See ActionRunner."""
+
+    def _concat_settled(self, step: Join) -> tuple[Blob, bytes]:
+        """Blobs have their digests for names: one that was put anew meanwhile, by another run that made the same or healed it,
+        has the same bytes, and the join begins again."""
+        from helios_pipe.stitch.source import PieceChangedError
+
+        for _ in range(_ANEW):
+            with suppress(PieceChangedError):
+                return self._concat(step)
+        return self._concat(step)
 
     def _concat(self, step: Join) -> tuple[Blob, bytes]:
         from helios_pipe.stitch.certificate import proof_of  # only here: a run with nothing to join needs none of it

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from helios_pipe.errors import OutputError, StitchError
 from helios_pipe.media.container import open_media
@@ -34,6 +34,15 @@ def mark_of(piece: Piece) -> Mark:
     if not found.st_size:
         refuse(piece, "empty", "Render the chunk again.")
     return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+class PieceChangedError(StitchError):
+    """A chunk's file is not the one that was looked at before. Nothing is known of its bytes."""
+
+
+def changed(piece: Piece) -> NoReturn:
+    """Raise PieceChangedError."""
+    raise PieceChangedError(f"{piece.name} ({piece.file or piece.path.name}): changed while it was being joined")
 
 
 @contextmanager

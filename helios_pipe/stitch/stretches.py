@@ -17,6 +17,7 @@ from helios_pipe.errors import StitchError
 from helios_pipe.stitch.blocks import CutOffError, blocks, side_by_side, write_whole
 from helios_pipe.stitch.model import refuse
 from helios_pipe.stitch.moov import Frame
+from helios_pipe.stitch.source import changed
 from helios_pipe.stitch.splice import Cut, Splice
 from helios_pipe.tuples import NamedTuple
 
@@ -131,6 +132,6 @@ def opened_cut(cut: Cut) -> Iterator[int]:
         finally:
             os.close(descriptor)
     except CutOffError:
-        refuse(cut.piece, "changed while it was being joined")
+        changed(cut.piece)
     except OSError as error:
         refuse(cut.piece, error.strerror or str(error))

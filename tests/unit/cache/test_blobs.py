@@ -1,0 +1,64 @@
+"""What is stored twice is there once, and its file stays the one that others may be reading."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from helios_pipe.cache.blobs import Blob, Blobs
+from helios_pipe.cache.marks import Mark
+
+OLD = 1_000_000_000
+
+
+@pytest.fixture(params=[False, True], ids=["usual", "durable"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return Blobs(tmp_path, durable=request.param)
+
+
+def store(blobs: Blobs, data: bytes = b"frames") -> Blob:
+    """Adopt a new file of these bytes; it is gone afterwards."""
+    path = Path(blobs.temp_path())
+    path.write_bytes(data)
+    blob = blobs.adopt(path)
+    assert not path.exists()
+    return blob
+
+
+def looks(path: Path) -> Mark:
+    found = path.stat()
+    return Mark(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def test_a_blob_that_is_there_stays(blobs: Blobs) -> None:
+    first = store(blobs)
+    path = Path(blobs.path(first.digest))
+    os.utime(path, (OLD, OLD))
+    was = path.stat()
+    again = store(blobs)
+    assert again == Blob(first.digest, looks(path))
+    assert path.stat().st_ino == was.st_ino
+    assert path.stat().st_mtime == OLD
+    assert path.stat().st_ctime_ns > was.st_ctime_ns, "gc must see that somebody made it now"
+    assert path.stat().st_mode & 0o777 == 0o444
+
+
+@pytest.mark.parametrize("data", [b"frameS", b"fra", b""])
+def test_a_damaged_one_is_replaced(data: bytes, blobs: Blobs) -> None:
+    first = store(blobs)
+    path = Path(blobs.path(first.digest))
+    path.chmod(0o644)
+    path.write_bytes(data)
+    again = store(blobs)
+    assert path.read_bytes() == b"frames"
+    assert again == Blob(first.digest, looks(path))
+
+
+def test_bytes_that_are_there_stay_too(blobs: Blobs) -> None:
+    first = blobs.put_bytes(b"a tree")
+    inode = os.stat(blobs.path(first.digest)).st_ino
+    assert blobs.put_bytes(b"a tree") == first
+    assert os.stat(blobs.path(first.digest)).st_ino == inode
+    assert not list((blobs.folder.parent / "tmp").iterdir())
