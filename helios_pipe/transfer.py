@@ -114,15 +114,26 @@ def missing_room(path: str | os.PathLike[str], needed: int | None) -> str:
 
 def free_bytes(path: str | os.PathLike[str]) -> int:
     """Bytes that we may still write to the disk that `path` is on, or would be; 0 where nobody knows."""
+    disk = _disk_of(path)
+    return disk.f_bavail * disk.f_frsize if disk is not None else 0
+
+
+def room_of(size: int, path: str | os.PathLike[str]) -> int:
+    """The bytes that a file of `size` bytes takes of that disk: it has whole blocks."""
+    disk = _disk_of(path)
+    block = disk.f_frsize if disk is not None and disk.f_frsize else 1
+    return -(-size // block) * block
+
+
+def _disk_of(path: str | os.PathLike[str]) -> os.statvfs_result | None:
     place = os.path.abspath(path)
     while True:
         try:
-            found = os.statvfs(place)
-            return found.f_bavail * found.f_frsize
+            return os.statvfs(place)
         except OSError:
             above = os.path.dirname(place)
             if above == place:
-                return 0
+                return None
             place = above
 
 

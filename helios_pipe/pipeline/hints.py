@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from helios_pipe.transfer import MAKE_ROOM, free_bytes
+from helios_pipe.transfer import MAKE_ROOM, free_bytes, room_of
 
 _WORD = re.compile(r"[^\s'\"`:,;()\[\]{}<>|=]+")
 _MOST_WORDS = 4000
@@ -45,9 +45,9 @@ def full_disk(
         return None
     text = f"the disk that holds {cache} is full: {free:,} bytes free"
     if count and open_chunks:
-        wanted = usual * open_chunks
+        each = room_of(usual, cache)
         text += (
             f"; {open_chunks} chunk{'s' if open_chunks != 1 else ''} of {job} are still to be made, about {usual:,} bytes each: "
-            f"about {max(usual - free, wanted - free, 1):,} bytes are missing"
+            f"about {max(each * open_chunks - free, 1):,} bytes are missing"
         )
     return f"{text}. {MAKE_ROOM}"
