@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Thread
 
+from helios_pipe.errors import LockedError, StoreError
 from helios_pipe.job_ports import JobControl, JobExecutionOptions, JobProgress, JobRepository, JobResult, SpecExecutor
 from helios_pipe.job_status import JobState, JobStatus
 from helios_pipe.jobs.assets import upload_assets
-from helios_pipe.jobs.keeping import Keeper
+from helios_pipe.jobs.keeping import Keeper, options_of
+from helios_pipe.jobs.lock import record_lock
 from helios_pipe.ports import ArtifactStorage, WorkerResult
 
 
@@ -40,12 +43,18 @@ class Work:
         self.thread.start()
 
     def _run(self) -> None:
+        lock = record_lock(self._executor.cache_of(options_of(self._status)), self._status.id)
         try:
+            with suppress(
+                LockedError, StoreError
+            ):  # of another process that is at it, too; no cache: the run will say so
+                lock.acquire(wait=False, on_wait=lambda _: None)
             if self._keeper.begin():
                 self._keeper.end(self._executed())
         except BaseException as error:  # noqa: BLE001 - nobody above us: the record tells
             self._keeper.fail(error)
         finally:
+            lock.release()
             self._on_end()
             self.over.set()
 

@@ -15,11 +15,17 @@ _LOOKED_AT_TRIES = 5
 """Whoever looks whether the lock is held holds it for some microseconds: that is no reason to be turned away."""
 
 
+def record_lock(folder: Path, job: str) -> JobLock:
+    """Held by whoever will write into a job's record how it ended: from before its run until after that."""
+    return JobLock(folder, job, "record")
+
+
 class JobLock:
     """An flock on one job's file. The kernel lets go of it when the process ends, however it ends."""
 
-    def __init__(self, folder: Path, job: str) -> None:
-        self._path = folder / "locks" / f"{job}.lock"
+    def __init__(self, folder: Path, job: str, of: str = "lock") -> None:
+        """`of` sets locks of one job apart."""
+        self._path = folder / "locks" / f"{job}.{of}"
         self._job = job
         self._descriptor: int | None = None
 

@@ -23,7 +23,7 @@ from helios_pipe.job_status import CorruptRecordError, JobState, JobStatus, chec
 from helios_pipe.jobs.assets import remove_assets
 from helios_pipe.jobs.background import Work
 from helios_pipe.jobs.keeping import options_of, plain_options
-from helios_pipe.jobs.lock import JobLock
+from helios_pipe.jobs.lock import JobLock, record_lock
 from helios_pipe.manifest.helios import JobSpec
 from helios_pipe.ports import ArtifactStorage
 
@@ -221,7 +221,7 @@ class JobManager:
 
     def _as_seen(self, status: JobStatus) -> JobStatus:
         """A record that says that somebody is at the job is only true while somebody is."""
-        if status.state.over or status.id in self._mine or JobLock(self._cache_of(status), status.id).held():
+        if status.state.over or status.id in self._mine or self._held(status):
             return status
         again = self._repository.get(status.id)  # it may have ended between the two looks
         if again is None or again.state.over or status.id in self._mine:
@@ -229,6 +229,11 @@ class JobManager:
         if again.state is JobState.PENDING and self._now() - again.updated_at < _PENDING_MS:
             return again
         return again.replace(state=JobState.INTERRUPTED)
+
+    def _held(self, status: JobStatus) -> bool:
+        """Whether a process runs it, or is about to write down how that ended."""
+        cache = self._cache_of(status)
+        return JobLock(cache, status.id).held() or record_lock(cache, status.id).held()
 
     def _cache_of(self, status: JobStatus) -> Path:
         return self._executor.cache_of(options_of(status))

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -334,11 +335,13 @@ def test_sigterm_lets_what_runs_finish_within_its_grace(project: Project) -> Non
 
 
 def test_a_retry_that_was_due_is_no_failure_of_a_paused_run(project: Project) -> None:
-    script = "[ $n != 1 ] || [ -e $KIT_GATE ] || { echo hold $$ >> $KIT_LOG; sleep 0.5; exit 3; }"
+    script = "[ $n != 1 ] || [ -e $KIT_GATE ] || { echo hold $$ >> $KIT_LOG;"
+    script += " until [ -e $KIT_LOG.asked ]; do sleep 0.05; done; exit 3; }"
     project.manifest(quick.film(4, before=script, retries=3, retry_delay="60s"))
     with project.running("run", "render.yaml", "--json", "-j1") as process:
         project.wait_for("hold")
         assert "pausing" in said(project.helios("pause", "quick"))
+        Path(f"{project.log}.asked").touch()
         run = project.finish(process)
     assert (run.exit_code, run.summary["failed"]) == (75, 0), str(run)
     project.gate.touch()

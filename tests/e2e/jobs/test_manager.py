@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from helios_pipe.adapters.local import LocalWorkerAdapter
 from helios_pipe.digest import digest_bytes
 from helios_pipe.errors import StoreError, UsageError
-from helios_pipe.job_ports import JobExecutionOptions
+from helios_pipe.job_ports import JobExecutionOptions, JobResult
 from helios_pipe.job_status import JobState, JobStatus
+from helios_pipe.jobs.keeping import Keeper
 from helios_pipe.jobs.manager import JobManager
 from helios_pipe.jobs.memory import InMemoryJobRepository
 from helios_pipe.jobs.sqlite import SqliteJobRepository
@@ -250,6 +252,7 @@ def test_a_block_that_raises_cancels_its_jobs(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
+from threading import Event
 from helios_pipe import JobExecutor, JobManager
 from tests.e2e.jobs.test_manager import held, options
 folder = Path(sys.argv[1])
@@ -276,6 +279,26 @@ def other(tmp_path: Path) -> JobManager:
 
 def running_elsewhere(manager: JobManager) -> None:
     until(lambda: (s := manager.get_job("film")) is not None and s.completed_chunks >= 1)
+
+
+def test_a_run_that_has_ended_is_a_job_that_goes_on_until_that_is_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told meanwhile that its process died."""
+    ended, go_on, write = Event(), Event(), Keeper.end
+
+    def late(keeper: Keeper, result: JobResult) -> None:
+        ended.set()
+        assert go_on.wait(LIMIT_S)
+        write(keeper, result)
+
+    monkeypatch.setattr(Keeper, "end", late)
+    with JobManager(None, JobExecutor(cache_dir=tmp_path / "cache")) as manager:
+        job = manager.submit_job(text_spec(2), options(tmp_path))
+        assert ended.wait(LIMIT_S)
+        assert other(tmp_path).get_job(job).state is JobState.RUNNING  # type: ignore[union-attr]
+        go_on.set()
+        assert other(tmp_path).wait(job).state is JobState.COMPLETED
 
 
 def test_another_process_pauses_and_cancels_a_job(elsewhere: subprocess.Popen[str], tmp_path: Path) -> None:
