@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Event, Thread
 
-from helios_pipe.errors import LockedError, StoreError
+from helios_pipe.errors import LockedError, StoreError, UsageError
 from helios_pipe.job_ports import JobControl, JobExecutionOptions, JobProgress, JobRepository, JobResult, SpecExecutor
 from helios_pipe.job_status import JobState, JobStatus
 from helios_pipe.jobs.assets import upload_assets
@@ -43,20 +43,26 @@ class Work:
         self.thread.start()
 
     def _run(self) -> None:
-        lock = record_lock(self._executor.cache_of(options_of(self._status)), self._status.id)
         try:
-            with suppress(
-                LockedError, StoreError
-            ):  # of another process that is at it, too; no cache: the run will say so
-                lock.acquire(wait=False, on_wait=lambda _: None)
-            if self._keeper.begin():
-                self._keeper.end(self._executed())
+            with self._record_held():
+                if self._keeper.begin():
+                    self._keeper.end(self._executed())
         except BaseException as error:  # noqa: BLE001 - nobody above us: the record tells
             self._keeper.fail(error)
         finally:
-            lock.release()
             self._on_end()
             self.over.set()
+
+    @contextmanager
+    def _record_held(self) -> Iterator[None]:
+        """Others see that the job's record will be written, if they can: another process may be at the job as well, the cache out
+        of reach, or what the record says of it no options."""
+        with ExitStack() as stack:
+            with suppress(LockedError, StoreError, UsageError):
+                lock = record_lock(self._executor.cache_of(options_of(self._status)), self._status.id)
+                lock.acquire(wait=False, on_wait=lambda _: None)
+                stack.callback(lock.release)
+            yield
 
     def _executed(self) -> JobResult:
         options = self._watched()

@@ -301,6 +301,19 @@ def test_a_run_that_has_ended_is_a_job_that_goes_on_until_that_is_written_down(
         assert other(tmp_path).wait(job).state is JobState.COMPLETED
 
 
+def test_a_job_whose_record_holds_no_options_goes_on_with_others(tmp_path: Path) -> None:
+    repository = InMemoryJobRepository()
+    with JobManager(repository, JobExecutor(cache_dir=tmp_path / "cache")) as manager:
+        job = manager.submit_job(held(tmp_path), options(tmp_path))
+        until(lambda: repository.get(job).completed_chunks >= 1)  # type: ignore[union-attr]
+        manager.cancel_job(job)
+        assert manager.wait(job).state is JobState.CANCELLED
+        repository.update(job, lambda status: status.replace(options={"concurrency": "many"}))
+        gate(tmp_path).touch()
+        manager.resume_job(job, options(tmp_path))
+        assert manager.wait(job).state is JobState.COMPLETED
+
+
 def test_another_process_pauses_and_cancels_a_job(elsewhere: subprocess.Popen[str], tmp_path: Path) -> None:
     manager = other(tmp_path)
     running_elsewhere(manager)
