@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from helios_pipe.errors import HeliosPipeError, StoreError
+from helios_pipe.errors import HeliosPipeError, StoreError, UsageError
 from helios_pipe.job_ports import JobExecutionOptions, JobProgress, JobRepository, JobResult
 from helios_pipe.job_status import ChunkLog, JobState, JobStatus
 from helios_pipe.ports import WorkerResult
@@ -46,7 +46,9 @@ def options_of(status: JobStatus) -> JobExecutionOptions:
     }
     for theirs, ours in _PATHS.items():
         if theirs in status.options:
-            asked[ours] = Path(status.options[theirs])
+            if not isinstance(path := status.options[theirs], str):
+                raise UsageError(f"the record of job {status.id} has {path!r} for {theirs}, expected a path")
+            asked[ours] = Path(path)
     return JobExecutionOptions(completed_chunk_ids=tuple(status.options.get("completedChunkIds", ())), **asked)
 
 

@@ -308,10 +308,12 @@ def test_a_job_whose_record_holds_no_options_goes_on_with_others(tmp_path: Path)
         until(lambda: repository.get(job).completed_chunks >= 1)  # type: ignore[union-attr]
         manager.cancel_job(job)
         assert manager.wait(job).state is JobState.CANCELLED
-        repository.update(job, lambda status: status.replace(options={"concurrency": "many"}))
+        repository.update(job, lambda status: status.replace(options={"jobDir": 5}))
         gate(tmp_path).touch()
+        with pytest.raises(UsageError, match=f"the record of job {job} has 5 for jobDir, expected a path"):
+            JobManager(repository, JobExecutor(cache_dir=tmp_path / "cache")).resume_job(job)
         manager.resume_job(job, options(tmp_path))
-        assert manager.wait(job).state is JobState.COMPLETED
+        assert manager.wait(job, LIMIT_S).state is JobState.COMPLETED
 
 
 def test_another_process_pauses_and_cancels_a_job(elsewhere: subprocess.Popen[str], tmp_path: Path) -> None:
