@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.bench import Bench
@@ -39,6 +40,7 @@ class _Scene:
     folder: Path
     chunks: Chunks
     digest: str
+    joined: list[str] = field(default_factory=list)
 
     def check(self, name: str) -> None:
         """Raises WrongOutcomeError. The file is taken away."""
@@ -55,6 +57,7 @@ class _Scene:
 
     def engine(self, _: int) -> Sample:
         argv = [self.bench.place.helios, "run", "render.yaml", "--json", "--force-node", "film/stitch"]
+        self.forget()
         os.sync()
         sample = measure(self.bench.place, argv, self.folder)
         summary = json.loads(sample.stdout.splitlines()[-1])
@@ -62,8 +65,16 @@ class _Scene:
             raise WrongOutcomeError(
                 f"a join alone executed {summary['executed']}, found {summary['cached']} in the cache"
             )
+        film = self.folder / "film.mp4"
+        self.joined.append(hashlib.sha256(film.read_bytes()).hexdigest())
         self.check("film.mp4")
         return sample
+
+    def forget(self) -> None:
+        """As if the film had never been joined: a cache that has it only has to find that the new one is the same."""
+        while self.joined:
+            digest = self.joined.pop()
+            (self.folder / ".helios/cas" / digest[:2] / digest).unlink()
 
     def api(self, _: int) -> Sample:
         os.sync()

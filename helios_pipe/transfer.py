@@ -1,5 +1,5 @@
-"""Copying a file's bytes, hashed on the way, and what to say where a disk takes no more. Knows nothing of blobs or
-workspaces."""
+"""Copying a file's bytes, hashed on the way, comparing those of two, and what to say where a disk takes no more. Knows
+nothing of blobs or workspaces."""
 
 from __future__ import annotations
 
@@ -80,6 +80,20 @@ def _copy_large(reader: FileIO, put: Callable[[memoryview], None]) -> Digest:
 
 def _nowhere(_: memoryview) -> None:
     """The target has the bytes already."""
+
+
+def same_bytes(first: str, second: str) -> bool:
+    """Whether two files have the same bytes, all of them read. Raises OSError."""
+    with open(first, "rb", buffering=0) as one, open(second, "rb", buffering=0) as other:
+        size = os.fstat(one.fileno()).st_size
+        if os.fstat(other.fileno()).st_size != size:
+            return False
+        mine, its = (bytearray(min(BUFFER_SIZE, size + 1)) for _ in range(2))
+        while count := one.readinto(mine):
+            view = memoryview(its)[:count]
+            if other.readinto(view) != count or not mine.startswith(view):
+                return False
+    return True
 
 
 def clone(source: int, target: int) -> bool:

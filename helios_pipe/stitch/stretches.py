@@ -60,7 +60,8 @@ class _Out:
         self._descriptor = -1
 
     def __enter__(self) -> Self:
-        self._descriptor = os.open(self._target, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+        # Not O_TRUNC, though it is empty: ext4 sends a truncated file to the disk when it is closed, and keeps us waiting.
+        self._descriptor = os.open(self._target, os.O_WRONLY | os.O_CLOEXEC)
         return self
 
     def __exit__(

@@ -9,6 +9,7 @@ import pytest
 
 from helios_pipe.cache.blobs import Blob, Blobs
 from helios_pipe.cache.marks import Mark
+from helios_pipe.digest import BUFFER_SIZE
 
 OLD = 1_000_000_000
 
@@ -54,6 +55,24 @@ def test_a_damaged_one_is_replaced(data: bytes, blobs: Blobs) -> None:
     again = store(blobs)
     assert path.read_bytes() == b"frames"
     assert again == Blob(first.digest, looks(path))
+
+
+@pytest.mark.parametrize("size", [1, BUFFER_SIZE - 1, BUFFER_SIZE, BUFFER_SIZE + 1, 3 * BUFFER_SIZE + 7])
+def test_one_that_is_damaged_in_one_byte_anywhere_is_replaced(size: int, blobs: Blobs) -> None:
+    data = bytes(range(251)) * (size // 251 + 1)
+    data = data[:size]
+    first = store(blobs, data)
+    path = Path(blobs.path(first.digest))
+    inode = path.stat().st_ino
+    assert store(blobs, data) == first
+    assert path.stat().st_ino == inode
+    for place in {0, size // 2, size - 1, BUFFER_SIZE * ((size - 1) // BUFFER_SIZE)}:
+        damaged = bytearray(data)
+        damaged[place] ^= 1
+        path.chmod(0o644)
+        path.write_bytes(damaged)
+        store(blobs, data)
+        assert path.read_bytes() == data
 
 
 def test_bytes_that_are_there_stay_too(blobs: Blobs) -> None:
