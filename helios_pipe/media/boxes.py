@@ -13,6 +13,8 @@ from pathlib import Path
 from helios_pipe.tuples import NamedTuple
 
 _MOST_INDEX = 1 << 28
+_HEAD = struct.Struct(">I4s").unpack_from
+"""A box's length and name."""
 _NESTED = frozenset({b"trak", b"mdia", b"minf", b"stbl", b"edts"})
 _ONCE = _NESTED | {
     b"mvhd",
@@ -89,7 +91,7 @@ class Boxes:
     def _walk(self, data: bytes, parent: bytes) -> None:
         at, end = 0, len(data)
         while at + 8 <= end:
-            length, kind = struct.unpack_from(">I4s", data, at)
+            length, kind = _HEAD(data, at)
             if length < 8 or at + length > end or kind == b"mvex" or (kind in self._found and kind in _ONCE):
                 raise UnfitError
             self._known = self._known and kind in _UNDERSTOOD[parent]
@@ -106,7 +108,7 @@ def children(data: bytes, at: int = 0) -> list[tuple[bytes, bytes]]:
     while at < len(data):
         if at + 8 > len(data):
             raise UnfitError
-        length, kind = struct.unpack_from(">I4s", data, at)
+        length, kind = _HEAD(data, at)
         if length < 8 or at + length > len(data):
             raise UnfitError
         found.append((kind, data[at + 8 : at + length]))

@@ -10,7 +10,9 @@ import struct
 from array import array
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from itertools import accumulate, chain, repeat
+from operator import add
 from pathlib import Path
 from sys import byteorder
 
@@ -18,6 +20,8 @@ from helios_pipe.media.boxes import Boxes, UnfitError
 from helios_pipe.tuples import NamedTuple
 
 _MOST_SAMPLES = 1 << 24
+_MOST_KEPT = 1 << 12
+"""The times of so many frames are worth remembering, for the next chunk."""
 MOST_TICKS = (1 << 31) - 1
 """A second: more, and other readers take it for less than none."""
 _EVERYBODYS = frozenset({b"avc1", b"hvc1", b"hev1", b"av01", b"vp09"})
@@ -28,7 +32,8 @@ _COVER = b"covr"
 
 class SampleTable(NamedTuple):
     """A track's frames in decode order. Times are in ticks of `time_base`, shifted so that the edit list is done with; places
-    and sizes are in bytes of the file; `length` is the ticks of all frames together."""
+    and sizes are in bytes of the file; `length` is the ticks of all frames together. Two tables may share their times: nobody
+    writes to them."""
 
     time_base: Fraction
     pts: array[int]
@@ -69,7 +74,7 @@ def table_of(boxes: Boxes) -> SampleTable:
         table = _table(boxes)
     except (struct.error, IndexError, OverflowError, ZeroDivisionError) as error:
         raise UnfitError from error
-    if any(place <= 0 or place + length > boxes.size for place, length in zip(table.places, table.sizes, strict=True)):
+    if min(table.places) <= 0 or max(map(add, table.places, table.sizes)) > boxes.size:
         raise UnfitError
     return table
 
@@ -79,16 +84,54 @@ def _table(boxes: Boxes) -> SampleTable:
     if boxes[b"hdlr"][8:12] != b"vide" or struct.unpack_from(">I", boxes[b"stsd"], 4) != (1,):
         raise UnfitError
     sizes = _sizes(boxes[b"stsz"])
-    count = len(sizes)
-    dts = array("q", accumulate(_runs(boxes[b"stts"], count, ">II"), initial=0))
-    end = dts.pop()
-    shifts = _shifts(boxes, count)
-    shown = array("q", map(sum, zip(dts, shifts, strict=True)))
-    begin = _hidden(boxes, min(shown), max(shown), end)
-    pts = array("q", (time - begin for time in shown))
     scale = _scale(boxes[b"mdhd"])
-    moved = array("q", (time - begin for time in dts))
-    return SampleTable(Fraction(1, scale), pts, moved, _places(boxes, sizes), sizes, end, _keys(boxes))
+    edits = _Edits(boxes[b"elst"], scale, _movie_scale(boxes[b"mvhd"])) if boxes.get(b"elst") is not None else None
+    times = _times_again if len(sizes) <= _MOST_KEPT else _times
+    pts, dts, end = times(len(sizes), boxes[b"stts"], boxes.get(b"ctts"), edits)
+    return SampleTable(Fraction(1, scale), pts, dts, _places(boxes, sizes), sizes, end, _keys(boxes))
+
+
+class _Edits(NamedTuple):
+    """An edit list, and the ticks a second that it counts in: those of the track, and of the movie for lengths."""
+
+    elst: bytes
+    scale: int
+    movie_scale: int
+
+    def hidden(self, first: int, last: int, end: int) -> int:
+        """The time at which showing begins. An edit list is only taken where it begins with the first frame and hides none: it
+        ends while the last one is shown, or later."""
+        elst = self.elst
+        wide = _version(elst) == 1
+        (entries,) = struct.unpack_from(">I", elst, 4)
+        length, begin, rate = struct.unpack_from(">QqI" if wide else ">IiI", elst, 8)
+        # Lengths are rounded to the movie's ticks: mostly a millisecond, but it can be a whole frame.
+        hides = (length + 1) * self.scale < end * self.movie_scale
+        hides = hides or length * self.scale <= (last - begin) * self.movie_scale
+        if (
+            entries != 1
+            or len(elst) != (28 if wide else 20)
+            or begin != first
+            or rate != 1 << 16
+            or not self.movie_scale
+            or hides
+        ):
+            raise UnfitError
+        return int(begin)
+
+
+def _times(count: int, stts: bytes, ctts: bytes | None, edits: _Edits | None) -> tuple[array[int], array[int], int]:
+    """When each frame shows and when it is decoded, and the ticks of all together."""
+    dts = array("q", accumulate(_runs(stts, count, ">II"), initial=0))
+    end = dts.pop()
+    shifts = repeat(0, count) if ctts is None else _runs(ctts, count, ">Ii")
+    shown = array("q", map(sum, zip(dts, shifts, strict=True)))
+    begin = 0 if edits is None else edits.hidden(min(shown), max(shown), end)
+    return array("q", (time - begin for time in shown)), array("q", (time - begin for time in dts)), end
+
+
+_times_again = lru_cache(maxsize=8)(_times)
+"""The chunks of a film are mostly as long as one another, and then these boxes of theirs are the same, byte by byte."""
 
 
 def _keys(boxes: Boxes) -> array[int] | None:
@@ -104,6 +147,11 @@ def _scale(mdhd: bytes) -> int:
     (scale,) = struct.unpack_from(">I", mdhd, 20 if wide else 12)
     if not 0 < scale <= MOST_TICKS or len(mdhd) < (36 if wide else 24):
         raise UnfitError
+    return int(scale)
+
+
+def _movie_scale(mvhd: bytes) -> int:
+    (scale,) = struct.unpack_from(">I", mvhd, 20 if _version(mvhd) == 1 else 12)
     return int(scale)
 
 
@@ -144,39 +192,6 @@ def _runs(box: bytes, count: int, pair: str) -> Iterator[int]:
     if sum(length for length, _ in runs) != count:
         raise UnfitError
     return chain.from_iterable(repeat(value, length) for length, value in runs)
-
-
-def _shifts(boxes: Boxes, count: int) -> array[int]:
-    """By how much each frame shows later than it is decoded."""
-    ctts = boxes.get(b"ctts")
-    if ctts is None:
-        return array("q", repeat(0, count))
-    return array("q", _runs(ctts, count, ">Ii"))
-
-
-def _hidden(boxes: Boxes, first: int, last: int, end: int) -> int:
-    """The time at which showing begins. An edit list is only taken where it begins with the first frame and hides none: it ends
-    while the last one is shown, or later."""
-    elst = boxes.get(b"elst")
-    if elst is None:
-        return 0
-    wide = _version(elst) == 1
-    (entries,) = struct.unpack_from(">I", elst, 4)
-    length, begin, rate = struct.unpack_from(">QqI" if wide else ">IiI", elst, 8)
-    (movie_scale,) = struct.unpack_from(">I", boxes[b"mvhd"], 20 if _version(boxes[b"mvhd"]) == 1 else 12)
-    scale = _scale(boxes[b"mdhd"])
-    # Lengths are rounded to the movie's ticks: mostly a millisecond, but it can be a whole frame.
-    hides = (length + 1) * scale < end * movie_scale or length * scale <= (last - begin) * movie_scale
-    if (
-        entries != 1
-        or len(elst) != (28 if wide else 20)
-        or begin != first
-        or rate != 1 << 16
-        or not movie_scale
-        or hides
-    ):
-        raise UnfitError
-    return int(begin)
 
 
 def _places(boxes: Boxes, sizes: array[int]) -> array[int]:

@@ -9,9 +9,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from helios_pipe import settings
-from helios_pipe.adapters.local import LocalWorkerAdapter
 from helios_pipe.adapters.local_logs import LogFolder, remove_empty
-from helios_pipe.adapters.local_runner import LocalRunner
 from helios_pipe.engine.cost import Prices
 from helios_pipe.engine.pool import Message, Pool
 from helios_pipe.engine.work import JobWork, Task
@@ -22,10 +20,9 @@ from helios_pipe.pipeline.session import Session
 from helios_pipe.pipeline.workplace import standing_folder, work_folder
 from helios_pipe.ports import ActionRunner, BlobStore, WorkerAdapter
 from helios_pipe.tuples import NamedTuple
-from helios_pipe.worker.adopted import adopt_orphans
-from helios_pipe.worker.workspaces import Workspaces
 
 if TYPE_CHECKING:
+    from helios_pipe.adapters.local_runner import LocalRunner
     from helios_pipe.stitch.runner import JoinRunner
 
 _JOINS = {"concat": "(join)", "collect": "(join)", "encode": "(encode)"}
@@ -112,7 +109,7 @@ class Pools:
         if name == "(encode)":
             from helios_pipe.stitch.encoding import EncodeRunner
 
-            return EncodeRunner(self._local(name, LocalWorkerAdapter(1)), self._joins(), self._session.blobs), 1
+            return EncodeRunner(self._local(name, 1), self._joins(), self._session.blobs), 1
         if name in self._given:
             return self._by_hand(name, self._given[name])
         config = self._session.manifest.adapters.get(name)
@@ -120,7 +117,7 @@ class Pools:
         if config is None or config.type == "local":
             given = config.options.get("concurrency") if config is not None else None
             size = asked or (given if isinstance(given, int) else settings.default_concurrency())
-            return self._local(name, LocalWorkerAdapter(size)), size
+            return self._local(name, size), size
         return self._remote(config, asked)
 
     def _by_hand(self, name: str, given: Given) -> tuple[ActionRunner, int]:
@@ -144,7 +141,16 @@ class Pools:
         places = {node: session.placer.ahead(str(path)) for node, path in paths.items() if path is not None}
         return JoinRunner(session.blobs, session.inputs.locate, places)
 
-    def _local(self, name: str, adapter: WorkerAdapter) -> LocalRunner:
+    def _local(self, name: str, adapter: WorkerAdapter | int) -> LocalRunner:
+        """For this adapter, or for one of our own with so many slots. A run that only joins, or whose commands run elsewhere,
+        loads nothing of it."""
+        from helios_pipe.adapters.local_runner import LocalRunner
+        from helios_pipe.worker.workspaces import Workspaces
+
+        if isinstance(adapter, int):
+            from helios_pipe.adapters.local import LocalWorkerAdapter
+
+            adapter = LocalWorkerAdapter(adapter)
         session = self._session
         workspaces = Workspaces(
             self._work / name, session.inputs.place_of, project=session.root, deserted=self._deserted,
@@ -180,6 +186,8 @@ class Pools:
 
     @cached_property
     def _deserted(self) -> Callable[[], bool] | None:
+        from helios_pipe.worker.adopted import adopt_orphans
+
         return adopt_orphans(lambda: self._session.ahead.process) if self._ours else None
 
     @cached_property

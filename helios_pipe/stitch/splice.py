@@ -106,6 +106,28 @@ def _check_opening(piece: Piece, shape: Shape, table: SampleTable) -> None:
         os.close(descriptor)
 
 
+class _Walked(NamedTuple):
+    """A chunk's frames on the grid: by how many places each shows later than it is decoded, the most that one does earlier."""
+
+    time_base: Fraction
+    pts: array[int]
+    leads: list[int]
+    delay: int
+
+    @classmethod
+    def of(cls, table: SampleTable, fps: Fraction) -> _Walked:
+        """Raises UnfitError where a frame is missing, OffGridError."""
+        walk = FrameWalk(table.time_base, fps, base=table.pts[0])
+        leads = [walk.place(pts) - number for number, pts in enumerate(table.pts)]
+        if walk.hole() is not None:
+            raise UnfitError
+        return cls(table.time_base, table.pts, leads, walk.delay)
+
+    def serves(self, table: SampleTable) -> bool:
+        """Whether it is that of a chunk with this table, too."""
+        return self.pts is table.pts and self.time_base == table.time_base
+
+
 class _Gathered:
     """What the chunks read so far make together."""
 
@@ -113,6 +135,7 @@ class _Gathered:
         self._shape = shape
         self._clock = clock
         self._delay = 0
+        self._walked: _Walked | None = None
         self._sizes, self._leads, self._keys = array("I"), array("i"), array("I")
         self._uses = bytearray()
         self._told = False
@@ -122,17 +145,18 @@ class _Gathered:
         count, fps = len(table.sizes), self._clock.fps
         if not shape.fits(self._shape) or not _at_rate(table, fps):
             raise UnfitError
-        walk = FrameWalk(table.time_base, fps, base=table.pts[0])
-        self._leads.extend([walk.place(pts) - number for number, pts in enumerate(table.pts)])
+        if self._walked is None or not self._walked.serves(table):  # most chunks are as long as the one before
+            self._walked = _Walked.of(table, fps)
+        self._leads.extend(self._walked.leads)
         keys = range(1, count + 1) if table.keys is None else table.keys
-        if walk.hole() is not None or any(map(int.__ge__, keys, [*keys[1:], count + 1])):
+        if any(map(int.__ge__, keys, [*keys[1:], count + 1])):
             raise UnfitError
         first = len(self._sizes)
         self._keys.extend([first + key for key in keys])
         self._sizes.extend(table.sizes)
         self._uses += bytes(count) if uses is None else uses
         self._told = self._told or uses is not None
-        self._delay = max(self._delay, walk.delay)
+        self._delay = max(self._delay, self._walked.delay)
 
     def film(self) -> Film:
         """All of it."""

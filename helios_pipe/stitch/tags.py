@@ -6,6 +6,7 @@ Knows the tags that hold one text; where there are others, the media library has
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from helios_pipe.media.boxes import UnfitError, children
 
@@ -36,8 +37,10 @@ _EMPTY = b"\0\0"
 _ITUNES = b"mdirappl"
 
 
+@lru_cache(maxsize=1)
 def tags_of(udta: bytes | None, *, quicktime: bool) -> Tags:
-    """The tags in a chunk's box of user data that are the film's too. Raises UnfitError where there is more than texts."""
+    """The tags in a chunk's box of user data that are the film's too: mostly those of the chunk before. Raises UnfitError where
+    there is more than texts."""
     if udta is None:
         return ()
     found = children(udta) if quicktime else _items(udta)

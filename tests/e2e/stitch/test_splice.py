@@ -159,11 +159,13 @@ def test_tags_of_the_settings_stand_over_those_of_the_chunks(tmp_path: Path, ffm
 
 
 def test_every_frame_is_there_once_and_in_order(tmp_path: Path, chunk: Make) -> None:
-    starts = [(0, 1), (1, 2), (3, 7), (10, 20)]
+    starts = [(0, 1), (1, 2), (3, 7), (10, 10), (20, 10), (30, 10), (40, 7), (47, 10)]
     pieces = [chunk(tmp_path / f"{at}.mp4", at, count, "--option", "bf=2") for at, count in starts]
     assert spliced(pieces, "mp4")
     join(pieces, tmp_path / "all.mp4")
-    assert burnin.read_frame_numbers(tmp_path / "all.mp4") == list(range(30))
+    assert burnin.read_frame_numbers(tmp_path / "all.mp4") == list(range(57))
+    packetwise(pieces, tmp_path / "theirs.mp4", JoinSettings())
+    assert unrated(tmp_path / "all.mp4") == unrated(tmp_path / "theirs.mp4")
 
 
 def test_frames_that_lie_apart_are_put_side_by_side(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
