@@ -22,7 +22,7 @@ from helios_pipe.tuples import NamedTuple
 from helios_pipe.worker.group import Group, ask_to_end
 from helios_pipe.worker.mask import masked
 from helios_pipe.worker.output import Direct, Pump, Tails
-from helios_pipe.worker.spawn import spawn
+from helios_pipe.worker.spawn import Born, spawn
 from helios_pipe.worker.unstarted import no_output, not_started
 
 _TICK_S = 0.05
@@ -54,23 +54,27 @@ def run_process(job: WorkerJob, *, grace_s: float = 5.0, tail_bytes: int = 65536
     if job.cancel is not None and job.cancel.is_set():
         return WorkerResult(_INTERRUPTED, failure=FailureClass.CANCELLED, reason="cancelled before it started")
     began = time.monotonic()
-    output = _open_output(job, tail_bytes)
+    output, born = _open_output(job, tail_bytes), Born()
+    running: _Running | None = None
     try:
         try:
-            child = _start(job, output)
+            _start(job, output, born)
         except (OSError, ValueError) as error:
             output.finish()
             return not_started(job, error)
         output.started()
-        running = _Running(child, job.command, output)
-        try:
-            stop = running.wait(_Limits(job, output, began))
-            running.end(min(grace_s, _LEFT_OVER_GRACE_S) if stop is None else grace_s)
-        finally:
-            running.close()
+        running = _Running(born.pid, job.command, output)
+        stop = running.wait(_Limits(job, output, began))
+        running.end(min(grace_s, _LEFT_OVER_GRACE_S) if stop is None else grace_s)
         return _result(job, running, stop, output.finish(), began)
     finally:
-        output.close()
+        try:
+            if running is None and born.pid:  # interrupted before we could look after it
+                running = _Running(born.pid, job.command, output)
+            if running is not None:
+                running.close()
+        finally:
+            output.close()
 
 
 def _open_output(job: WorkerJob, tail_bytes: int) -> Direct | Pump:
@@ -83,9 +87,9 @@ def _open_output(job: WorkerJob, tail_bytes: int) -> Direct | Pump:
         raise no_output(job, error) from error
 
 
-def _start(job: WorkerJob, output: Direct | Pump) -> int:
+def _start(job: WorkerJob, output: Direct | Pump, born: Born) -> None:
     cwd = None if job.cwd is None else os.fspath(job.cwd)
-    return spawn((job.command, *job.args), cwd, job.env, output.stdout, output.stderr)
+    spawn((job.command, *job.args), cwd, job.env, output.stdout, output.stderr, born)
 
 
 class _Limits:

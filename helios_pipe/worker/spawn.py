@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from array import array
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -28,19 +29,35 @@ _TO_DEFAULT = tuple(getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if 
 """What the interpreter ignores, and a program expects not to."""
 
 
-def spawn(argv: Sequence[str], cwd: str | None, env: Mapping[str, str], stdout: int, stderr: int) -> int:
+class Born:
+    """Where a process id stands as soon as there is a process: whoever is interrupted just then has it, though nothing was
+    returned yet. 0: there is none."""
+
+    def __init__(self) -> None:
+        self.place = array("i", [0])
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.place[0]
+
+
+def spawn(
+    argv: Sequence[str], cwd: str | None, env: Mapping[str, str], stdout: int, stderr: int, born: Born | None = None
+) -> int:
     """Start a program in a session of its own, with nothing on stdin, exactly this environment, and no descriptors but the
-    three, and return its process id. A name without `/` is looked up on the PATH of `env`. Raises OSError and ValueError as
-    subprocess.Popen does."""
-    spawner = _spawner()
-    if spawner is not None and (pid := spawner.spawn(argv, cwd, env, (_nothing(), stdout, stderr))) is not None:
-        return pid
+    three, and return its process id, which `born` has before that. A name without `/` is looked up on the PATH of `env`. Raises
+    OSError and ValueError as subprocess.Popen does."""
+    spawner, born = _spawner(), born or Born()
+    if spawner is not None and spawner.spawn(argv, cwd, env, (_nothing(), stdout, stderr), born.place):
+        return born.pid
     import subprocess
 
     child = subprocess.Popen(
         argv, stdin=_nothing(), stdout=stdout, stderr=stderr, cwd=cwd, env=env, start_new_session=True
     )
     child.returncode = 0  # it is waited for elsewhere, which the object need not complain of
+    born.place[0] = child.pid
     return child.pid
 
 
@@ -90,33 +107,32 @@ class _Spawner:
             raise OSError("no sessions")
 
     def spawn(
-        self, argv: Sequence[str], cwd: str | None, env: Mapping[str, str], streams: tuple[int, int, int]
-    ) -> int | None:
-        """The new process, or None where nothing was started."""
+        self, argv: Sequence[str], cwd: str | None, env: Mapping[str, str], streams: tuple[int, int, int],
+        place: array[int],
+    ) -> bool:  # fmt: skip
+        """Whether something was started; its process id is at `place` then."""
         program = _look_up(argv[0], env.get("PATH", os.defpath))
         if program is None or "=" in "".join(env):
-            return None
+            return False
         words = [word.encode(_CODEC, _ERRORS) for word in argv]
         variables = [f"{name}={value}".encode(_CODEC, _ERRORS) for name, value in env.items()]
         if b"\0" in b"".join(words) or b"\0" in b"".join(variables):
-            return None
-        pid = self._ctypes.c_int()
+            return False
+        pid = self._ctypes.c_int.from_buffer(place)
         actions = self._ctypes.create_string_buffer(_OPAQUE)
         if self._init(actions):
-            return None
+            return False
         try:
             refused = cwd is not None and self._addchdir(actions, os.fsencode(cwd))
             for number, stream in enumerate(streams):
                 refused = refused or self._adddup2(actions, stream, number)
             refused = refused or self._addclosefrom(actions, 3)
-            if refused or self._spawn(
+            return not (refused or self._spawn(
                 self._ctypes.byref(pid), os.fsencode(program), actions, self._attributes, self._array(words),
                 self._array(variables),
-            ):  # fmt: skip
-                return None
+            ))  # fmt: skip
         finally:
             self._destroy(actions)
-        return pid.value
 
     def _array(self, texts: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:
         return (self._ctypes.c_char_p * (len(texts) + 1))(*texts, None)

@@ -17,6 +17,7 @@ import pytest
 
 from helios_pipe.errors import AdapterError
 from helios_pipe.ports import FailureClass, WorkerJob, WorkerResult
+from helios_pipe.worker import process
 from helios_pipe.worker.process import run_process
 
 ENV = {"PATH": os.defpath + ":/usr/local/bin"}
@@ -293,6 +294,36 @@ def test_an_interrupt_while_it_runs_leaves_nothing_running(tmp_path: Path) -> No
         shell(tmp_path, "trap '' TERM INT; sleep 300 & echo $! > new; mv new pid; wait; wait")
     watcher.join()
     assert not runs(pid_in(tmp_path / "pid"))
+
+
+@pytest.mark.parametrize("name", ["spawn", "_Running", "_Limits"])
+def test_an_interrupt_as_soon_as_there_is_a_process_leaves_nothing_running(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just behind each of the first steps; the first of them gives the process id to whoever is interrupted."""
+    born: list[int] = []
+    steps = {step: getattr(process, step) for step in ("spawn", name)}
+
+    def spawned(*args: Any) -> int:
+        born.append(steps["spawn"](*args))
+        if name == "spawn":
+            raise KeyboardInterrupt
+        return born[0]
+
+    def interrupted(*args: Any) -> Any:
+        made = steps[name](*args)
+        if len(calls) > 0:
+            return made
+        calls.append(name)
+        raise KeyboardInterrupt
+
+    calls: list[str] = []
+    monkeypatch.setattr(process, "spawn", spawned)
+    if name != "spawn":
+        monkeypatch.setattr(process, name, interrupted)
+    with soon(), pytest.raises(KeyboardInterrupt):
+        shell(tmp_path, "trap '' TERM INT; sleep 300")
+    assert not runs(born[0])
 
 
 def test_an_interrupt_while_its_left_overs_are_ended_leaves_nothing_running(tmp_path: Path) -> None:
