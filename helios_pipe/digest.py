@@ -45,7 +45,8 @@ def digest_open(file: int, size: int = -1) -> Digest:
     """The digest of what is left to read of an open file; of one that nobody writes to any more, `size` says how many bytes
     that are. Raises OSError."""
     hasher = sha256()
-    while 0 < len(data := os.read(file, _SMALL)) < _SMALL:
+    most = size + 1 if 0 <= size < _SMALL else _SMALL
+    while 0 < len(data := os.read(file, most)) < most:
         hasher.update(data)
         if len(data) == size:
             return Digest(hasher.hexdigest())

@@ -56,21 +56,23 @@ class WorkerJob(NamedTuple):
     """One command to run. `env` is the whole environment it gets. `log` receives stdout and stderr, interleaved as written;
     without one they are only kept as tails. `cancel` is looked at while the command runs, and `on_tick` called, some twenty
     times a second; it must not raise. `mask` are texts that appear
-    nowhere. `meta` names the chunk for workers that fetch their own spec (`chunkId`, `jobSpecUrl`)."""
+    nowhere. `meta` names the chunk for workers that fetch their own spec (`chunkId`, `jobSpecUrl`). `log_opened` is a descriptor
+    of the log, empty as yet, where the caller has one to read and append with: nobody needs it, nobody may close it."""
 
     command: str
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = NOTHING
-    cwd: Path | None = None
+    cwd: str | Path | None = None
     timeout_s: float | None = None
     stall_timeout_s: float | None = None
-    log: Path | None = None
+    log: str | Path | None = None
     on_stdout: Callable[[str], None] | None = None
     on_stderr: Callable[[str], None] | None = None
     cancel: Event | None = None
     on_tick: Callable[[], None] | None = None
     mask: tuple[str, ...] = ()
     meta: Mapping[str, Any] = NOTHING
+    log_opened: int | None = None
 
 
 class Artifact(NamedTuple):

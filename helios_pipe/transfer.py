@@ -24,20 +24,22 @@ _FICLONE = 0x40049409
 
 def copy_file(source: str, target: str) -> Digest:
     """Copy to the new file `target` and return the digest of the bytes that were read. Raises OSError, leaving no `target`."""
-    with open(source, "rb", buffering=0) as reader:
-        size = os.fstat(reader.fileno()).st_size
-        try:
-            if size <= _SMALL and len(data := reader.read(_SMALL + 1)) <= _SMALL:
-                _write_new(target, data)
-                return digest_bytes(data)
-            reader.seek(0)
-            with open(target, "xb", buffering=0) as writer:
-                put = _nowhere if clone(reader.fileno(), writer.fileno()) else partial(_write_all, writer.fileno())
-                return _copy_large(reader, put) if size > _LARGE else _copy_small(reader, put, size)
-        except OSError as error:
-            if not isinstance(error, FileExistsError):
-                _remove(target)
-            raise
+    descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size <= _SMALL and len(data := os.read(descriptor, size + 1)) <= size:
+            _write_new(target, data)
+            return digest_bytes(data)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        with open(descriptor, "rb", buffering=0, closefd=False) as reader, open(target, "xb", buffering=0) as writer:
+            put = _nowhere if clone(descriptor, writer.fileno()) else partial(_write_all, writer.fileno())
+            return _copy_large(reader, put) if size > _LARGE else _copy_small(reader, put, size)
+    except OSError as error:
+        if not isinstance(error, FileExistsError):
+            _remove(target)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _write_new(target: str, data: bytes) -> None:

@@ -17,6 +17,8 @@ from helios_pipe.transfer import write_failed
 
 LogPath = Callable[[str, int], Path]
 """From a node's name and an attempt's number to its log file, in a folder that is there."""
+_CLOSED = -1
+"""In place of a descriptor."""
 
 
 class LogFolder:
@@ -62,15 +64,26 @@ def remove_empty(folder: str, top: Path) -> None:
 
 
 class Log:
-    """Where the output of one attempt goes: `file`, whatever that is called by now."""
+    """Where the output of one attempt goes: the file at `place`, whatever that is by now."""
 
-    def __init__(self, logs: Logs, node: str, attempt: int, file: Path) -> None:
-        self.file = file
+    def __init__(self, logs: Logs, node: str, attempt: int, place: str, descriptor: int = _CLOSED) -> None:
+        self.place = place
         self.named = False
         self._logs = logs
         self._node = node
         self._attempt = attempt
+        self._descriptor = descriptor
         self._silent = False
+
+    def descriptor(self) -> int | None:
+        """The file, made and opened, to be read and to be written to its end, for as long as the attempt lasts. None where it
+        cannot be opened: whoever tries that again finds out why."""
+        if self._descriptor == _CLOSED:
+            try:
+                self._descriptor = os.open(self.place, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            except OSError:
+                return None
+        return self._descriptor
 
     def show(self) -> None:
         """Have it be where those look who want to see what is printed now. Idempotent."""
@@ -84,25 +97,43 @@ class Log:
             return
         path = self._logs.path(self._node, self._attempt)
         try:
-            os.rename(self.file, path)
+            os.rename(self.place, path)
         except OSError as error:
-            if os.path.exists(self.file) or not os.path.isdir(path.parent):
+            if os.path.exists(self.place) or not os.path.isdir(path.parent):
                 raise write_failed(f"the log {path} cannot be written", path, error) from error
-        self.file, self.named = path, True
+        self.place, self.named = str(path), True
 
     def kept(self) -> Path | None:
         """The log, by its name, where anything is in it. Raises StoreError."""
-        self._silent = not _size(self.file)
+        self._silent = not self._size()
         if self._silent:
             return None
         self._name()
-        return self.file
+        return Path(self.place)
+
+    def _size(self) -> int:
+        """A file that was removed is of no use, whatever is in it."""
+        if self._descriptor == _CLOSED:
+            return _size(self.place)
+        found = os.fstat(self._descriptor)
+        if not found.st_nlink:
+            self._shut()
+            return 0
+        return found.st_size
+
+    def _shut(self) -> None:
+        descriptor, self._descriptor = self._descriptor, _CLOSED
+        _close(descriptor)
 
     def close(self, *, alone: bool) -> None:
         """The attempt is over. If nothing was said, the file is another one's, but only if nobody else can have it open any more
         (`alone`)."""
-        if self._silent or not _size(self.file):
-            self._logs.take_back(self, alone=alone)
+        if self._silent or not self._size():
+            if not alone:
+                self._shut()
+            self._logs.take_back(self, self._descriptor, alone=alone)
+        else:
+            self._shut()
 
 
 class Logs:
@@ -112,52 +143,61 @@ class Logs:
         self.path = path
         self._scratch = scratch
         self._serial = count(1)
-        self._empty: list[Path] = []
+        self._empty: list[tuple[str, int]] = []
+        """Files, and their descriptors where they are open."""
         self._left: list[Log] = []
 
     def open(self, node: str, attempt: int) -> Log:
-        """Where an attempt's output is to be written, to the end of what is there."""
+        """Where an attempt's output is to be written, to the end of what is there: nothing."""
         try:
-            file = self._empty.pop()
+            file, descriptor = self._empty.pop()
         except IndexError:
-            file = self._new()
-        return Log(self, node, attempt, file)
+            file, descriptor = self._new(), _CLOSED
+        return Log(self, node, attempt, file, descriptor)
 
-    def take_back(self, log: Log, *, alone: bool) -> None:
+    def take_back(self, log: Log, descriptor: int, *, alone: bool) -> None:
         """This one is empty, as yet."""
         if not alone:
             self._left.append(log)
             return
-        file = log.file
+        file = log.place
         if log.named:
             file = self._new()
             try:
-                os.rename(log.file, file)
-            except OSError:
-                return  # the command removed it
-        self._empty.append(file)
+                os.rename(log.place, file)
+            except OSError:  # the command removed it
+                _close(descriptor)
+                return
+        self._empty.append((file, descriptor))
 
-    def _new(self) -> Path:
-        return self._scratch / f"{next(self._serial)}.log"
+    def _new(self) -> str:
+        return f"{self._scratch}/{next(self._serial)}.log"
 
     def clear(self) -> None:
         """Remove what is empty. Idempotent."""
         while self._empty:
-            _unlink(self._empty.pop())
+            file, descriptor = self._empty.pop()
+            _close(descriptor)
+            _unlink(file)
         while self._left:
             log = self._left.pop()
             if log.kept() is None:  # somebody who left a command's group may have written since
-                _unlink(log.file)
+                _unlink(log.place)
 
 
-def _size(path: Path) -> int:
+def _close(descriptor: int) -> None:
+    if descriptor != _CLOSED:
+        os.close(descriptor)
+
+
+def _size(path: str) -> int:
     try:
         return os.stat(path).st_size
     except OSError:
         return 0
 
 
-def _unlink(path: Path) -> None:
+def _unlink(path: str) -> None:
     try:
         os.unlink(path)
     except OSError:

@@ -50,7 +50,7 @@ class LocalRunner:
         self._adapter = adapter
         self._blobs = blobs
         self._locate = locate
-        self._caller = caller
+        self._caller = dict(caller)  # the process's own is a slow mapping
         self._path = path
         self._tools = WorkerTools(path)
         self._logs = Logs(log_path, workspaces.folder)
@@ -94,9 +94,9 @@ class LocalRunner:
         environment = command_environment(action, self._caller, workspace.home, self._path)
         argv = workspace.real_argv(action)
         job = WorkerJob(
-            argv[0], argv[1:], environment, workspace.cwd, action.limits.timeout_s, action.limits.stall_timeout_s,
-            log.file, cancel=cancel, on_tick=log.show, mask=secret_values(action, self._caller),
-            meta={"node": action.node, "attempt": attempt},
+            argv[0], argv[1:], environment, workspace.folder, action.limits.timeout_s, action.limits.stall_timeout_s,
+            log.place, cancel=cancel, on_tick=log.show, mask=secret_values(action, self._caller),
+            meta={"node": action.node, "attempt": attempt}, log_opened=log.descriptor(),
         )  # fmt: skip
         result = self._adapter.execute(job)
         common = {

@@ -170,9 +170,11 @@ class Blobs:
     ) -> Mark:
         """Give it its name. `file` is the source where it is open, and `seen` how that looked."""
         target = self.path(digest)
-        if (there := mark_of(target)) is not None and (stays := self._stays(target, source, there)) is not None:
-            _unlink(source)
-            return stays
+        if os.access(target, os.F_OK):
+            there = mark_of(target)
+            if there is not None and (stays := self._stays(target, source, there)) is not None:
+                _unlink(source)
+                return stays
         try:
             os.chmod(source if file is None else file, 0o444)
             stat = seen or os.stat(source)

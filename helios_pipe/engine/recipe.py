@@ -54,7 +54,11 @@ class Recipe:
         self.record = record or recipe_record(base)
         self._extra = extra
         self._outputs: dict[int | None, Output] = {}
-        self._words: list[str | Template] = [str_of(word) if word.constant else word for word in command]
+        self._command = command
+        output = {"output": base.output.name}
+        named = [word if word.constant else word.bind(output) for word in command]
+        self._words = [str_of(word) if word.constant else "" for word in named]
+        self._filled = [(at, word) for at, word in enumerate(named) if not word.constant]
         self.family = self._family(command)
 
     def _family(self, command: tuple[Template, ...]) -> Record | None:
@@ -80,12 +84,17 @@ class Recipe:
         return [pattern.fill(values) for pattern in self._extra]
 
     def argv(self, values: Mapping[str, object]) -> tuple[str, ...]:
-        """The command of one node, from the values of its placeholders."""
-        return tuple([word if isinstance(word, str) else word.fill(values) for word in self._words])
+        """The command of one node, from the values of its placeholders. Its output has its own name."""
+        words = self._words.copy()
+        for at, word in self._filled:
+            words[at] = word.fill(values)
+        return tuple(words)
 
     def _marked(self, values: Mapping[str, object]) -> tuple[str, ...]:
         """Where the output's name stands in the command: only for commands whose output gets a path of the attempt's own."""
-        return self.argv({**values, "output": "\0"}) if self.base.workspace == "project" else ()
+        if self.base.workspace != "project":
+            return ()
+        return tuple([word.fill({**values, "output": "\0"}) for word in self._command])
 
     def action(self, node: str, values: Mapping[str, object], frames: int | None, extra: Tree) -> Action:
         """The action of one node."""
@@ -114,12 +123,13 @@ def str_of(word: Template) -> str:
 
 def chunk_values(span: Span, output: str) -> dict[str, object]:
     """The values of a chunk's placeholders."""
+    index, start, end, count, step = span
     return {
-        "chunk.index": span.index,
-        "chunk.start": span.start,
-        "chunk.end": span.end,
-        "chunk.count": span.count,
-        "chunk.step": span.step,
+        "chunk.index": index,
+        "chunk.start": start,
+        "chunk.end": end,
+        "chunk.count": count,
+        "chunk.step": step,
         "output": output,
     }
 

@@ -28,6 +28,8 @@ class State(Enum):
     FAILED = auto()
     SKIPPED = auto()  # not made, because something else failed or the run was stopped
 
+    __hash__ = object.__hash__  # an enumeration's own is Python, and there is one of each
+
 
 FINISHED = frozenset({State.DONE, State.CACHED, State.FAILED, State.SKIPPED})
 GOOD = frozenset({State.DONE, State.CACHED})

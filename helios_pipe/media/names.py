@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 
 from helios_pipe.media.container import DEMUXERS
 
@@ -11,8 +12,9 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 
+@lru_cache(maxsize=16)
 def is_video(name: str) -> bool:
-    """Whether a file of that name holds a video, by its suffix."""
+    """Whether a file of that name holds a video, by its suffix. Mostly it is the name of the chunk before."""
     return os.path.splitext(name)[1].lower() in DEMUXERS
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -149,7 +150,8 @@ def _keep_log(job: WorkerJob, result: WorkerResult) -> None:
     if job.log is None or not text:
         return
     try:
-        if not job.log.exists() or not job.log.stat().st_size:
-            job.log.write_text(text, encoding="utf-8", errors="backslashreplace")
+        log = Path(job.log)
+        if not log.exists() or not log.stat().st_size:
+            log.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError:
         pass  # the tails are in the journal

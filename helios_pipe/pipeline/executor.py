@@ -118,7 +118,7 @@ class StitcherAdapter:
 
     def execute(self, job: WorkerJob) -> WorkerResult:
         """See WorkerAdapter. What the stitcher raises is the stitch's failure."""
-        folder = job.cwd or Path()
+        folder = Path(job.cwd or "")
         _, output, *inputs = job.args
         try:
             self._stitcher.stitch([folder / name for name in inputs], folder / output)

@@ -99,7 +99,7 @@ class OrderRunner:
             action.argv[0],
             action.argv[1:],
             command_environment(action, self._environment, workspace.home, self._path),
-            workspace.cwd,
+            workspace.folder,
             timeout,
             action.limits.stall_timeout_s,
             log,

@@ -27,16 +27,22 @@ class Tails(NamedTuple):
     trouble: str
 
 
+_SILENT = Tails("", "", "")
+
+
 class Direct:
     """The log file itself as stdout and stderr. They cannot be told apart afterwards: both are the tail of stdout."""
 
     pipes: Sequence[int] = ()
 
-    def __init__(self, log: str, tail_bytes: int) -> None:
+    def __init__(self, log: str, tail_bytes: int, opened: int | None = None) -> None:
+        """`opened` is the log where it is open already, and empty; it stays so."""
         self._tail_bytes = tail_bytes
-        self._file = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        self._start = os.fstat(self._file).st_size
-        self.stdout = self.stderr = self._file
+        self._own, self._start = opened is None, 0
+        if opened is None:
+            opened = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self._start = os.fstat(opened).st_size
+        self.stdout = self.stderr = self._file = opened
 
     def started(self) -> None:
         """The command has its descriptors. The log's stays open, to read the tail from."""
@@ -52,15 +58,17 @@ class Direct:
     def finish(self) -> Tails:
         """The tail of what this command wrote."""
         size = os.fstat(self._file).st_size
+        if size <= self._start:
+            return _SILENT
         start = max(self._start, size - self._tail_bytes)
-        data = os.pread(self._file, size - start, start) if size > start else b""
+        data = os.pread(self._file, size - start, start)
         return Tails(_text(data, cut=start > self._start), "", "")
 
     def close(self) -> None:
         """Idempotent."""
-        if self._file != -1:
+        if self._own:
+            self._own = False
             os.close(self._file)
-            self._file = -1
 
 
 class Pump:

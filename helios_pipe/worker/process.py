@@ -81,7 +81,7 @@ def _open_output(job: WorkerJob, tail_bytes: int) -> Direct | Pump:
     log = None if job.log is None else str(job.log)
     try:
         if log is not None and job.on_stdout is None and job.on_stderr is None and not any(job.mask):
-            return Direct(log, tail_bytes)
+            return Direct(log, tail_bytes, job.log_opened)
         return Pump(log, tail_bytes, (job.on_stdout, job.on_stderr), job.mask)
     except OSError as error:
         raise no_output(job, error) from error

@@ -10,12 +10,12 @@ asked for; where it does not, or something did, the set is looked through.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from helios_pipe.tuples import NamedTuple
 from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.staging import Stage
-from helios_pipe.worker.watches import Watched, Watches
+from helios_pipe.worker.watches import Happened, Watched, Watches
 
 
 class Layout(NamedTuple):
@@ -45,6 +45,8 @@ class Spares:
         self._deserted = deserted
         self._watches: Watches | None = None
         self._spares: dict[Layout, list[tuple[str, Seen]]] = {}
+        self._passed: tuple[Layout | None, tuple[str, ...], set[Happened]] = (None, (), set())
+        """The last paths that passed through folders of a layout, and what the kernel tells of them."""
 
     def take(self, layout: Layout, root: str) -> Seen | None:
         """Make `root` a set of folders laid out like this, where there is one to spare, and say how it looks. Raises OSError."""
@@ -79,25 +81,33 @@ class Spares:
         meanwhile is waited for."""
         return self._deserted is not None and self._deserted()
 
-    def give_back(self, layout: Layout, root: str, seen: Seen, passing: Iterable[str]) -> bool:
+    def give_back(self, layout: Layout, root: str, seen: Seen, passing: tuple[str, ...]) -> bool:
         """Keep the set for another attempt if it is as it was; False where it has to be removed. `passing` are the paths in
-        it that were there for a time and are gone now. Raises OSError."""
+        its `w` that were there for a time and are gone now. Raises OSError."""
         if not self.deserted():
             return False
-        if not self._silent(seen, passing) and _look(root, list(seen.places)[1:]) != seen.looked:
+        if not self._silent(layout, seen, passing) and _look(root, list(seen.places)[1:]) != seen.looked:
             return False
         self._spares.setdefault(layout, []).append((root, seen))
         return True
 
-    def _silent(self, seen: Seen, passing: Iterable[str]) -> bool:
+    def _silent(self, layout: Layout, seen: Seen, passing: tuple[str, ...]) -> bool:
         """Whether surely nothing happened to any name but these."""
         if self._watches is None or seen.watched is None:
             return False
         happened = self._watches.happened(seen.watched)
         if happened is None:
             return False
-        parts = (path.rpartition("/") for path in passing)
-        return happened <= {(seen.places[folder], os.fsencode(name)) for folder, _, name in parts}
+        return happened <= self._expected(layout, seen, passing)
+
+    def _expected(self, layout: Layout, seen: Seen, passing: tuple[str, ...]) -> set[Happened]:
+        """What is told of these paths, which are mostly those of the attempt before."""
+        for_layout, paths, told = self._passed
+        if paths != passing or for_layout != layout:
+            parts = (f"w/{path}".rpartition("/") for path in passing)
+            told = {(seen.places[folder], os.fsencode(name)) for folder, _, name in parts}
+            self._passed = layout, passing, told
+        return told
 
     def close(self) -> None:
         """Watch no more. Idempotent."""

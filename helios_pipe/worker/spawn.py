@@ -114,9 +114,8 @@ class _Spawner:
         program = _look_up(argv[0], env.get("PATH", os.defpath))
         if program is None or "=" in "".join(env):
             return False
-        words = [word.encode(_CODEC, _ERRORS) for word in argv]
-        variables = [f"{name}={value}".encode(_CODEC, _ERRORS) for name, value in env.items()]
-        if b"\0" in b"".join(words) or b"\0" in b"".join(variables):
+        words, variables = _encoded(argv), _encoded([f"{name}={value}" for name, value in env.items()])
+        if len(words) != len(argv) or len(variables) != len(env):  # a NUL within one
             return False
         pid = self._ctypes.c_int.from_buffer(place)
         actions = self._ctypes.create_string_buffer(_OPAQUE)
@@ -136,6 +135,11 @@ class _Spawner:
 
     def _array(self, texts: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:
         return (self._ctypes.c_char_p * (len(texts) + 1))(*texts, None)
+
+
+def _encoded(texts: Sequence[str]) -> list[bytes]:
+    """Each of them as the system has it: all in one go, as there is a NUL in none."""
+    return "\0".join(texts).encode(_CODEC, _ERRORS).split(b"\0") if texts else []
 
 
 def _look_up(name: str, path: str) -> str | None:

@@ -16,8 +16,9 @@ _ATTRIB, _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x4, 0x40, 0x80, 0x100, 0x20
 _ONLYDIR, _DONT_FOLLOW = 0x0100_0000, 0x0200_0000
 _MASK = _ATTRIB | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _ONLYDIR | _DONT_FOLLOW
 _IGNORED = 0x8000
-_EVENT = struct.Struct("iIII")
-_BUFFER = 1 << 16
+_EVENT, _EVENT_SIZE = struct.Struct("iIII").unpack_from, struct.calcsize("iIII")
+_BUFFER = 1 << 12
+"""Bytes; the kernel gives whole events, and none is longer than a name of 255 bytes makes it."""
 _MOST_KEPT = 1000
 """Names of one set of folders. After so many it is quicker to look."""
 
@@ -77,27 +78,28 @@ class Watches:
                 data = os.read(self._file, _BUFFER)
             except BlockingIOError:
                 return
-            at = 0
-            while at < len(data):
-                number, mask, _, length = _EVENT.unpack_from(data, at)
-                at += _EVENT.size + length
-                if mask & _IGNORED:  # the folder is gone
-                    self._places.pop(number, None)
-                else:
-                    self._note(number, data[at - length : at].rstrip(b"\0"))
+            self._take(data)
             if len(data) < _BUFFER // 2:
                 return
 
-    def _note(self, number: int, name: bytes) -> None:
-        if number == -1:  # more happened than the kernel keeps
-            for watched, _ in self._places.values():
-                watched.lost = True
-        elif (found := self._places.get(number)) is not None:
-            watched, place = found
-            if len(watched.heard) < _MOST_KEPT:
-                watched.heard.add((place, name))
+    def _take(self, data: bytes) -> None:
+        at, end, places = 0, len(data), self._places
+        while at < end:
+            number, mask, _, length = _EVENT(data, at)
+            at += _EVENT_SIZE + length
+            found = places.get(number)
+            if found is None:
+                if number == -1:  # more happened than the kernel keeps
+                    for watched, _ in places.values():
+                        watched.lost = True
+            elif mask & _IGNORED:  # the folder is gone
+                del places[number]
             else:
-                watched.lost = True
+                watched, place = found
+                watched.heard.add((place, data[at - length : at].rstrip(b"\0")))
+                if len(watched.heard) > _MOST_KEPT:
+                    watched.lost = True
+                    watched.heard.clear()
 
 
 def _open() -> tuple[int, _Add | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from helios_pipe.action.model import Action
@@ -18,13 +19,15 @@ _SOURCE_CHANGED = "it changed while it was used"
 
 
 class Workspace:
-    """One attempt's folders. The command runs in `cwd`, with `home` as HOME and TMPDIR, and leaves its output at `output`."""
+    """One attempt's folders. The command runs in `folder`, with `home` as HOME and TMPDIR, and leaves its output at `output`."""
 
     def __init__(self, root: str, action: Action, shelf: Shelf, spares: Spares, project: Path | None = None) -> None:
         """`project` is where the command runs that cannot be moved."""
-        self.cwd = project or Path(f"{root}/w")
+        self._inner = f"{root}/w"
+        self.folder = self._inner if project is None else str(project)
         self.home = f"{root}/t"
         self.output = f"{root}/w/{action.output.name}"
+        self._output = action.output.name
         self.marks: tuple[Mark, ...] = ()
         self.names: list[str] = []
         """The paths of the inputs that it was given besides those of the layout."""
@@ -33,34 +36,36 @@ class Workspace:
         self.given_on = False
         """Whether, when it was over, nobody was left who could still write, and its folders are another attempt's."""
         self._root = root
-        self._inner = f"{root}/w"
         self._shelf = shelf
         self._spares = spares
         self._layout: Layout | None = None
-        self._folders: tuple[str, ...] = ()
         self._seen: Seen | None = None
         self._whole = False
         self._over = False
 
+    @property
+    def cwd(self) -> Path:
+        """Where the command runs."""
+        return Path(self.folder)
+
     def lay_out(self, layout: Layout, way: Way) -> str:
         """Make the folders, with the stage's files in them, and return where the command's inputs belong. Raises OSError."""
         self._layout = layout
-        inside = (*layout.stage.folders, *layout.folders)
-        self._folders = ("w", *(f"w/{folder}" for folder in inside), "t")
         self._seen = self._spares.take(layout, self._root)
         if self._seen is None:
-            self._make()
+            folders = _folders(layout)
+            self._make(folders)
             if layout.stage.lay_out(self._inner, way):
-                self._seen = self._spares.note(self._root, self._folders)
+                self._seen = self._spares.note(self._root, folders)
         return self._inner
 
-    def _make(self) -> None:
+    def _make(self, folders: Sequence[str]) -> None:
         root = self._root
         try:
             os.mkdir(root)
         except FileNotFoundError:
             os.makedirs(root)
-        for folder in self._folders[:-1]:
+        for folder in folders[:-1]:
             os.mkdir(f"{root}/{folder}")
         os.mkdir(self.home, 0o700)
 
@@ -138,16 +143,20 @@ class Workspace:
         if not self._whole or seen is None or layout is None:
             self._spares.deserted()  # or whoever has ended of what others left would stay in the table of processes
             return False
-        passing = [self.output, *(f"{self._inner}/{name}" for name in self.names)]
-        return self._spares.give_back(layout, self._root, seen, [path[len(self._root) + 1 :] for path in passing])
+        return self._spares.give_back(layout, self._root, seen, (self._output, *self.names))
 
     def _remove_layout(self) -> None:
         root, layout = self._root, self._layout
         for name in layout.stage.names if layout is not None else ():
             os.unlink(f"{self._inner}/{name}")
-        for folder in reversed(self._folders):
+        for folder in reversed(_folders(layout) if layout is not None else ()):
             os.rmdir(f"{root}/{folder}")
         os.rmdir(root)
+
+
+def _folders(layout: Layout) -> tuple[str, ...]:
+    """All folders of a workspace, those that others stand in first."""
+    return ("w", *(f"w/{folder}" for folder in (*layout.stage.folders, *layout.folders)), "t")
 
 
 def _move(source: str, target: str) -> None:
