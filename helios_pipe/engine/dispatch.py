@@ -57,7 +57,11 @@ class Dispatcher:
     def add(self, tasks: Iterable[Task]) -> None:
         """These can be attempted now."""
         for task in tasks:
-            self._ready.setdefault(self._pool_of(task), deque()).append(task)
+            pool = self._pool_of(task)
+            queue = self._ready.get(pool)
+            if queue is None:
+                queue = self._ready[pool] = deque()
+            queue.append(task)
 
     def add_later(self, task: Task, delay_s: float) -> None:
         """This one can be attempted then."""

@@ -56,6 +56,8 @@ def check_inputs(manifest: Manifest, jobs: Sequence[JobNodes]) -> None:
 def _check_chunk_inputs(manifest: Manifest, nodes: JobNodes) -> None:
     """The inputs that wait for a chunk's numbers."""
     job = nodes.job
+    if job.chunk is not None and all(template.constant for template in job.chunk.inputs):
+        return
     missing: dict[int, list[str]] = {}
     asked: dict[str, int] = {}
     for span in nodes.spans:

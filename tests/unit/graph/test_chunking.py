@@ -32,6 +32,13 @@ def test_a_chunk_counts_its_frames_and_is_no_larger_than_asked(frames: Frames, s
         assert span.index == index
 
 
+@given(frames, st.integers(1, 60))
+def test_all_of_them_are_those_that_are_asked_for_one_by_one(frames: Frames, size: int) -> None:
+    cells = Cells(frames, size)
+    assert list(cells) == [cells[at] for at in range(len(cells))] == cells[:]
+    assert all(type(span) is Span for span in cells)
+
+
 @given(st.integers(0, 300), st.integers(1, 300), st.integers(0, 200), st.integers(1, 40))
 def test_a_longer_range_keeps_all_chunks_but_the_last(start: int, count: int, more: int, size: int) -> None:
     short = Cells(Frames(start, start + count - 1), size)
