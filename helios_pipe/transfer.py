@@ -31,13 +31,7 @@ def copy_file(source: str, target: str) -> Digest:
             _write_new(target, data)
             return digest_bytes(data)
         os.lseek(descriptor, 0, os.SEEK_SET)
-        with open(descriptor, "rb", buffering=0, closefd=False) as reader, open(target, "xb", buffering=0) as writer:
-            put = _nowhere if clone(descriptor, writer.fileno()) else partial(_write_all, writer.fileno())
-            return _copy_large(reader, put) if size > _LARGE else _copy_small(reader, put, size)
-    except OSError as error:
-        if not isinstance(error, FileExistsError):
-            _remove(target)
-        raise
+        return _copy_new(target, descriptor, size)
     finally:
         os.close(descriptor)
 
@@ -46,8 +40,21 @@ def _write_new(target: str, data: bytes) -> None:
     writer = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         _write_all(writer, memoryview(data))
+    except OSError:
+        _remove(target)
+        raise
     finally:
         os.close(writer)
+
+
+def _copy_new(target: str, source: int, size: int) -> Digest:
+    with open(source, "rb", buffering=0, closefd=False) as reader, open(target, "xb", buffering=0) as writer:
+        try:
+            put = _nowhere if clone(source, writer.fileno()) else partial(_write_all, writer.fileno())
+            return _copy_large(reader, put) if size > _LARGE else _copy_small(reader, put, size)
+        except OSError:
+            _remove(target)
+            raise
 
 
 def _copy_small(reader: FileIO, put: Callable[[memoryview], None], size: int) -> Digest:

@@ -44,6 +44,10 @@ def test_what_cannot_be_read_is_not_copied(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=r"Is a directory|No such file"):
             copy_file(str(source), str(tmp_path / "b"))
     assert not (tmp_path / "b").exists()
+    (tmp_path / "b").write_text("ours")
+    with pytest.raises(OSError, match="Is a directory"):
+        copy_file(str(tmp_path), str(tmp_path / "b"))
+    assert (tmp_path / "b").read_text() == "ours"
 
 
 @pytest.mark.parametrize("size", SIZES)
