@@ -51,6 +51,7 @@ def spawn(
     spawner, born = _spawner(), born or Born()
     if spawner is not None and spawner.spawn(argv, cwd, env, (_nothing(), stdout, stderr), born.place):
         return born.pid
+    born.place[0] = 0  # no C library that we know puts anything there then
     import subprocess
 
     child = subprocess.Popen(
