@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from threading import Event, Lock, local
 from typing import Any
 
-from helios_pipe.adapters.calls import Calls
+from helios_pipe.adapters.calls import Calls, CancelledCallError
 from helios_pipe.adapters.descriptors import make_room
 from helios_pipe.tuples import NamedTuple
 
@@ -128,10 +128,22 @@ class _Line:
         super().__init__(*args, **options)
         self.lock = Lock()
         self.exchange: _Exchange | None = None
+        self._given_up = False
 
     def connect(self) -> None:
-        self.lines.connect(super().connect)  # type: ignore[misc]
+        try:
+            self.lines.connect(self._connect)
+        except CancelledCallError:
+            self._given_up = True
+            self.close()  # type: ignore[attr-defined]
+            raise
         self.lines.goes_by(self)
+
+    def _connect(self) -> None:
+        """Nobody waits any more for what is connected after it was given up: the other end shall not, either."""
+        super().connect()  # type: ignore[misc]
+        if self._given_up:
+            self.close()  # type: ignore[attr-defined]
 
     def request(self, *args: Any, **options: Any) -> None:
         self.lines.goes_by(self)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -114,6 +115,24 @@ def test_a_request_is_broken_off_wherever_it_waits(text: bytes) -> None:
     with saying(text) as (url, gone):
         with pytest.raises(CancelledCallError):
             send(lines(url), url, cancel=cancelled_soon())
+        assert gone.wait(30), "the other end is told"
+
+
+def test_a_connection_that_comes_after_it_was_given_up_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, begun = socket.socket.connect, Event()
+
+    def late(*args: Any) -> None:
+        begun.set()
+        assert given_up.wait(30)
+        real(*args)
+
+    given_up = Event()
+    with saying(b"") as (url, gone):
+        monkeypatch.setattr(socket.socket, "connect", late)
+        with pytest.raises(CancelledCallError):
+            send(lines(url), url, cancel=cancelled_soon())
+        assert begun.is_set()
+        given_up.set()
         assert gone.wait(30), "the other end is told"
 
 
