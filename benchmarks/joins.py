@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +15,8 @@ from benchmarks.bench import Bench
 from benchmarks.media import Chunks, check_film, concat_argv, make_chunks, pictures_of
 from benchmarks.rows import OURS, Row, compared
 from benchmarks.timing import Sample, WrongOutcomeError, interleave, measure
+from helios_pipe.cache.folders import blob_path
+from helios_pipe.digest import digest_file
 
 _API = "RemuxStitcher"
 
@@ -65,16 +66,14 @@ class _Scene:
             raise WrongOutcomeError(
                 f"a join alone executed {summary['executed']}, found {summary['cached']} in the cache"
             )
-        film = self.folder / "film.mp4"
-        self.joined.append(hashlib.sha256(film.read_bytes()).hexdigest())
+        self.joined.append(digest_file(self.folder / "film.mp4"))
         self.check("film.mp4")
         return sample
 
     def forget(self) -> None:
         """As if the film had never been joined: a cache that has it only has to find that the new one is the same."""
         while self.joined:
-            digest = self.joined.pop()
-            (self.folder / ".helios/cas" / digest[:2] / digest).unlink()
+            os.unlink(blob_path(f"{self.folder}/.helios", self.joined.pop()))
 
     def api(self, _: int) -> Sample:
         os.sync()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.folders import BLOBS, blob_path
-from helios_pipe.cache.marks import Mark, PlainMark, mark_of
+from helios_pipe.cache.marks import Mark, mark_of
 from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, same_bytes, write_failed
@@ -170,11 +170,9 @@ class Blobs:
     ) -> Mark:
         """Give it its name. `file` is the source where it is open, and `seen` how that looked."""
         target = self.path(digest)
-        if os.access(target, os.F_OK):
-            there = mark_of(target)
-            if there is not None and (stays := self._stays(target, source, there)) is not None:
-                _unlink(source)
-                return stays
+        if os.access(target, os.F_OK) and (stays := self._stays(target, source)) is not None:
+            _unlink(source)
+            return stays
         try:
             os.chmod(source if file is None else file, 0o444)
             stat = seen or os.stat(source)
@@ -193,10 +191,11 @@ class Blobs:
             raise write_failed(f"{source} cannot be stored as {target}", target, error) from error
         return Mark(stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
-    def _stays(self, target: str, source: str, there: PlainMark) -> Mark | None:
+    def _stays(self, target: str, source: str) -> Mark | None:
         """The mark of the blob that is there already, where its bytes are those of `source`; None where it has to be replaced."""
+        there = mark_of(target)
         try:
-            if not same_bytes(target, source):  # takes a third of the time of hashing them
+            if there is None or not same_bytes(target, source):  # takes a third of the time of hashing them
                 return None
             os.chmod(target, 0o444)  # it counts as made now (ctime): see gc
             if self._durable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from itertools import count, islice
 from queue import Empty, SimpleQueue
@@ -40,7 +40,7 @@ class Dispatcher:
         self._told = told
         self._clock = clock
         self._serial = count()
-        self._ready: dict[Pool, deque[Task]] = {}
+        self._ready: defaultdict[Pool, deque[Task]] = defaultdict(deque)
         self._later: list[tuple[float, int, Task]] = []
         self._flights: dict[Task, list[Flight]] = {}
 
@@ -57,11 +57,7 @@ class Dispatcher:
     def add(self, tasks: Iterable[Task]) -> None:
         """These can be attempted now."""
         for task in tasks:
-            pool = self._pool_of(task)
-            queue = self._ready.get(pool)
-            if queue is None:
-                queue = self._ready[pool] = deque()
-            queue.append(task)
+            self._ready[self._pool_of(task)].append(task)
 
     def add_later(self, task: Task, delay_s: float) -> None:
         """This one can be attempted then."""
