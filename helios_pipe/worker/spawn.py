@@ -25,8 +25,14 @@ _CODEC, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _SETSIGDEF, _SETSID = 0x04, 0x80
 _OPAQUE = 1024
 """Bytes: more than any C library's attributes, file actions or signal sets take."""
-_TO_DEFAULT = tuple(getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name))
+_TO_DEFAULT = frozenset(getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name))
 """What the interpreter ignores, and a program expects not to."""
+_TO_LEAVE = frozenset(
+    getattr(signal, f"SIG{name}")
+    for name in ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "TSTP", "TTIN", "TTOU")
+    if hasattr(signal, f"SIG{name}")
+)
+"""What somebody may decide to ignore at any time (nohup, a shell's `&`), and have what he starts ignore, too."""
 
 
 class Born:
@@ -100,7 +106,7 @@ class _Spawner:
         self._attributes = ctypes.create_string_buffer(_OPAQUE)
         defaults = ctypes.create_string_buffer(_OPAQUE)
         refused = quick.posix_spawnattr_init(self._attributes) or quick.sigemptyset(defaults)
-        for number in _TO_DEFAULT:
+        for number in _to_reset():
             refused = refused or quick.sigaddset(defaults, int(number))
         refused = refused or quick.posix_spawnattr_setsigdefault(self._attributes, defaults)
         refused = refused or quick.posix_spawnattr_setflags(self._attributes, ctypes.c_short(_SETSIGDEF | _SETSID))
@@ -136,6 +142,13 @@ class _Spawner:
 
     def _array(self, texts: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:
         return (self._ctypes.c_char_p * (len(texts) + 1))(*texts, None)
+
+
+def _to_reset() -> list[int]:
+    """The signals that are reset where a program is started, which for most changes nothing: of each other one the C library
+    first asks what it is, and that is a system call more for each of sixty."""
+    free = signal.valid_signals() - _TO_LEAVE - {signal.SIGKILL, signal.SIGSTOP}
+    return [number for number in free if number in _TO_DEFAULT or signal.getsignal(number) != signal.SIG_IGN]
 
 
 def _encoded(texts: Sequence[str]) -> list[bytes]:

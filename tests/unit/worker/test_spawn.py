@@ -72,23 +72,24 @@ def signal_masks(status: str) -> dict[str, int]:
     return {name: int(mask, 16) for name, mask in lines}
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGPROF])
 def test_what_its_caller_ignores_the_program_does_too(
-    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, way: str, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run under `nohup`."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    """A run under `nohup`, and one with a signal that hardly anybody ignores."""
+    before = signal.signal(number, signal.SIG_IGN)
     if way != "by subprocess":
         monkeypatch.setattr(module, "_spawner", lambda: module._Spawner())
     try:
         script = "grep Sig /proc/self/status"
         code, text = output_of(tmp_path, "sh", "-c", script, cwd=tmp_path, env={"PATH": "/usr/bin:/bin"})
     finally:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
     assert code == 0
     masks = signal_masks(text)
     # Whoever starts the tests in the background has them ignore SIGQUIT, too.
     ours = signal_masks(Path("/proc/self/status").read_text())
-    passed_on = ours["SigIgn:"] & ~(1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1) | 1 << signal.SIGHUP - 1
+    passed_on = ours["SigIgn:"] & ~(1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1) | 1 << number - 1
     assert masks["SigIgn:"] & 0x7FFF_FFFF == passed_on & 0x7FFF_FFFF
     assert masks["SigBlk:"] == 0
 
