@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from helios_pipe.action.model import Step
 from helios_pipe.digest import Digest
@@ -55,9 +55,10 @@ NOTHING = Nothing()
 class WorkerJob(NamedTuple):
     """One command to run. `env` is the whole environment it gets. `log` receives stdout and stderr, interleaved as written;
     without one they are only kept as tails. `cancel` is looked at while the command runs, and `on_tick` called, some twenty
-    times a second; it must not raise. `mask` are texts that appear
-    nowhere. `meta` names the chunk for workers that fetch their own spec (`chunkId`, `jobSpecUrl`). `log_opened` is a descriptor
-    of the log, empty as yet, where the caller has one to read and append with: nobody needs it, nobody may close it."""
+    times a second; it must not raise. `mask` are texts that appear nowhere. `meta` names the chunk for workers that fetch
+    their own spec (`chunkId`, `jobSpecUrl`). `log_opened` is a descriptor of the log, empty as yet, where the caller has one to
+    read and append with: nobody needs it, nobody may close it. `on_start` is called once, in the calling thread, as soon as
+    the command runs (Capabilities.tells_start): until it returns nobody looks after the command. It must not raise."""
 
     command: str
     args: tuple[str, ...] = ()
@@ -73,6 +74,7 @@ class WorkerJob(NamedTuple):
     mask: tuple[str, ...] = ()
     meta: Mapping[str, Any] = NOTHING
     log_opened: int | None = None
+    on_start: Callable[[], None] | None = None
 
 
 class Artifact(NamedTuple):
@@ -103,11 +105,13 @@ class WorkerResult(NamedTuple):
 
 
 class Capabilities(NamedTuple):
-    """What an adapter can do. `costs_money` turns off what would run a thing twice; `remote` workers share no files with us."""
+    """What an adapter can do. `costs_money` turns off what would run a thing twice; `remote` workers share no files with us;
+    `tells_start` says that it calls `WorkerJob.on_start`."""
 
     remote: bool = False
     costs_money: bool = False
     concurrency: int | None = None
+    tells_start: bool = False
 
 
 class WorkerAdapter(Protocol):
@@ -171,6 +175,26 @@ class ActionRunner(Protocol):
 
     def close(self) -> None:
         """Give back what the run held (staged inputs, connections). Idempotent."""
+        ...
+
+
+Rest = Callable[[], Outcome]
+"""What is left to do of an attempt whose command has ended well. To be called once; says what the attempt came to, and raises
+as it does."""
+
+
+@runtime_checkable
+class RelayRunner(ActionRunner, Protocol):
+    """One that can begin with the next command before it takes in what the last one left."""
+
+    @property
+    def relays(self) -> bool:
+        """Whether `begin` tells in time that the command runs."""
+        ...
+
+    def begin(self, step: Step, attempt: int, cancel: Event, running: Callable[[], None]) -> Outcome | Rest:
+        """The same as `run`, but what is left to do when the command has ended is for the caller, soon. `running` is called
+        as soon as the command runs; it must not raise."""
         ...
 
 

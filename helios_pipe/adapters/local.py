@@ -12,7 +12,7 @@ class LocalWorkerAdapter:
     then it is killed with all that it started."""
 
     def __init__(self, concurrency: int | None = None, grace_s: float = 5.0) -> None:
-        self.capabilities = Capabilities(concurrency=concurrency or default_concurrency())
+        self.capabilities = Capabilities(concurrency=concurrency or default_concurrency(), tells_start=True)
         self._grace_s = grace_s
 
     def execute(self, job: WorkerJob) -> WorkerResult:

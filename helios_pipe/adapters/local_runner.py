@@ -4,8 +4,10 @@ of plans, keys or records."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 from helios_pipe.action.model import Action, Join, Step, ToolMark
 from helios_pipe.adapters.local_logs import Log, LogPath, Logs
@@ -20,13 +22,16 @@ from helios_pipe.errors import (
     ToolError,
     UnusableError,
 )
-from helios_pipe.ports import FailureClass, Outcome, WorkerAdapter, WorkerJob, WorkerResult
+from helios_pipe.ports import FailureClass, Outcome, Rest, WorkerAdapter, WorkerJob, WorkerResult
 from helios_pipe.transfer import free_bytes
 from helios_pipe.worker.environment import command_environment, secret_values
 from helios_pipe.worker.outputs import check_output
 from helios_pipe.worker.tools import WorkerTools
 from helios_pipe.worker.workspace import Workspace
 from helios_pipe.worker.workspaces import Workspaces
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _LEAST_ROOM = 1 << 20
 """With less room than this on the disk, failed workspaces are not kept: the journal needs it more."""
@@ -61,8 +66,20 @@ class LocalRunner:
     def prepare(self, steps: Iterable[Step]) -> None:
         """See ActionRunner. Each step is prepared when it comes."""
 
+    @property
+    def relays(self) -> bool:
+        """See RelayRunner."""
+        return self._adapter.capabilities.tells_start
+
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
         """See ActionRunner."""
+        came = self.begin(step, attempt, cancel)
+        return came if isinstance(came, Outcome) else came()
+
+    def begin(
+        self, step: Step, attempt: int, cancel: Event, running: Callable[[], None] | None = None
+    ) -> Outcome | Rest:
+        """See RelayRunner. Folders are taken in at once: what is wrong with one may be the command's fault."""
         if isinstance(step, Join):
             raise TypeError(f"{step.node} is a join, not a command")
         try:
@@ -73,32 +90,27 @@ class LocalRunner:
             workspace = self._workspaces.open(step)
         except (BlobMissingError, BlobDamagedError, StaleInputError) as error:
             return self._no_inputs(step, error)
-        log = None
+        log, came = None, None
         try:
             log = self._logs.open(step.node, attempt)
-            outcome = self._attempt(step, attempt, cancel, workspace, log)
-            if outcome.digest is None and outcome.failure is FailureClass.COMMAND:
-                return self._keep(step, workspace, outcome)
-            return outcome
+            came = self._attempt(step, attempt, cancel, workspace, log, running)
+            if isinstance(came, Outcome) and came.digest is None and came.failure is FailureClass.COMMAND:
+                return self._keep(step, workspace, came)
+            return came
         finally:
-            workspace.discard()
-            if log is not None:
-                log.close(alone=workspace.given_on)
+            if came is None or isinstance(came, Outcome):
+                _end(workspace, log)
 
     def close(self) -> None:
         """See ActionRunner."""
         self._logs.clear()
         self._workspaces.close()
 
-    def _attempt(self, action: Action, attempt: int, cancel: Event, workspace: Workspace, log: Log) -> Outcome:
-        environment = command_environment(action, self._caller, workspace.home, self._path)
-        argv = workspace.real_argv(action)
-        job = WorkerJob(
-            argv[0], argv[1:], environment, workspace.folder, action.limits.timeout_s, action.limits.stall_timeout_s,
-            log.place, cancel=cancel, on_tick=log.show, mask=secret_values(action, self._caller),
-            meta={"node": action.node, "attempt": attempt}, log_opened=log.descriptor(),
-        )  # fmt: skip
-        result = self._adapter.execute(job)
+    def _attempt(
+        self, action: Action, attempt: int, cancel: Event, workspace: Workspace, log: Log,
+        running: Callable[[], None] | None,
+    ) -> Outcome | Rest:  # fmt: skip
+        result = self._adapter.execute(self._job(action, attempt, cancel, workspace, log, running))
         common = {
             "exit_code": result.exit_code, "duration_s": result.duration_ms / 1000, "memory_mb": result.memory_mb,
             "tail": result.stderr or result.stdout, "log": log.kept(),
@@ -109,9 +121,9 @@ class LocalRunner:
         try:
             workspace.check()
             check_output(workspace.output, action.output)
-            adopt = self._blobs.adopt_folder if action.output.folder else self._blobs.adopt
-            blob = adopt(workspace.output)
-            workspace.taken = not blob.folder
+            if not action.output.folder:
+                return partial(self._take_in, workspace, log, common)
+            blob = self._blobs.adopt_folder(workspace.output)
         except StaleInputError as error:
             if action.workspace == "project" or attempt > 1:  # not a copy of ours that can be made again
                 return Outcome(failure=FailureClass.FATAL, reason=str(error), stale=True, **common)  # type: ignore[arg-type]
@@ -119,6 +131,27 @@ class LocalRunner:
         except OutputError as error:
             return Outcome(failure=FailureClass.COMMAND, reason=str(error), **common)  # type: ignore[arg-type]
         return Outcome(blob.digest, blob.folder, blob.mark, **common)  # type: ignore[arg-type]
+
+    def _job(
+        self, action: Action, attempt: int, cancel: Event, workspace: Workspace, log: Log,
+        running: Callable[[], None] | None,
+    ) -> WorkerJob:  # fmt: skip
+        environment = command_environment(action, self._caller, workspace.home, self._path)
+        argv = workspace.real_argv(action)
+        return WorkerJob(
+            argv[0], argv[1:], environment, workspace.folder, action.limits.timeout_s, action.limits.stall_timeout_s,
+            log.place, cancel=cancel, on_tick=log.show, mask=secret_values(action, self._caller),
+            meta={"node": action.node, "attempt": attempt}, log_opened=log.descriptor(), on_start=running,
+        )  # fmt: skip
+
+    def _take_in(self, workspace: Workspace, log: Log, common: Mapping[str, Any]) -> Outcome:
+        """Take in the file that a command has left, and end its workspace. Raises StoreError."""
+        try:
+            blob = self._blobs.adopt(workspace.output)
+            workspace.taken = True
+            return Outcome(blob.digest, blob.folder, blob.mark, **common)
+        finally:
+            _end(workspace, log)
 
     def _no_inputs(self, action: Action, error: HeliosPipeError) -> Outcome:
         """The inputs are not what they were when they were hashed: blobs can be made again, sources are the user's."""
@@ -147,6 +180,12 @@ class LocalRunner:
         except UnusableError:
             return outcome  # why the command failed is the news, not that nobody can look at its folder
         return outcome._replace(kept=folder, repeat=_repeat(folder, action, argv))
+
+
+def _end(workspace: Workspace, log: Log | None) -> None:
+    workspace.discard()
+    if log is not None:
+        log.close(alone=workspace.given_on)
 
 
 def _uses(action: Action, mark: ToolMark) -> bool:

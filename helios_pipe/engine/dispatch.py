@@ -11,7 +11,8 @@ from itertools import count, islice
 from queue import Empty, SimpleQueue
 
 from helios_pipe.action.model import Step
-from helios_pipe.engine.pool import Ended, Flight, Message, Pool
+from helios_pipe.engine.pool import Pool
+from helios_pipe.engine.slot import Ended, Flight, Message
 from helios_pipe.engine.work import State, Task
 
 _SWIFT_ENDS, _SWIFT_S, _NAP_S, _SWIFT_DEPTH = 16, 0.028, 0.004, 10
@@ -74,6 +75,7 @@ class Dispatcher:
             self.add([heapq.heappop(self._later)[2]])
         depth = _SWIFT_DEPTH if self._swift else 2
         for pool, tasks in self._ready.items():
+            pool.pace(swift=self._swift)
             while tasks and pool.room(depth) > 0:
                 if pool.prepares and not tasks[0].step:
                     self._prepare(pool, tasks)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import inf
 
-from helios_pipe.engine.pool import Flight, Pool
+from helios_pipe.engine.pool import Pool
+from helios_pipe.engine.slot import Flight
 from helios_pipe.engine.work import JobWork, Task
 
 FACTOR = 3.0

@@ -17,11 +17,11 @@ from helios_pipe.engine.hedge import Hedges
 from helios_pipe.engine.inputs import JobOutput
 from helios_pipe.engine.ledger import Ledger
 from helios_pipe.engine.options import Placed, RunOptions, Stop, Summary
-from helios_pipe.engine.pool import Ended, Started
 from helios_pipe.engine.reasons import Reasons
 from helios_pipe.engine.resolve import Resolver
 from helios_pipe.engine.retry import delay_before_retry
 from helios_pipe.engine.settle import Settler
+from helios_pipe.engine.slot import Ended, Started
 from helios_pipe.engine.surroundings import Surroundings
 from helios_pipe.engine.work import JobWork, State, Task, limits_of
 from helios_pipe.errors import BlobDamagedError, BlobMissingError

@@ -1,4 +1,4 @@
-"""Slots: threads that each make one attempt at a time through one runner. Knows nothing of what comes next."""
+"""The slots of one adapter, and what they are given."""
 
 from __future__ import annotations
 
@@ -6,47 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from threading import Event, Semaphore, Thread
+from threading import Thread
 
 from helios_pipe.action.model import Step
-from helios_pipe.engine.work import Task
+from helios_pipe.engine.slot import Desk, Flight, Message, Slot
 from helios_pipe.errors import HeliosPipeError
-from helios_pipe.ports import ActionRunner, FailureClass, Outcome
-from helios_pipe.tuples import NamedTuple
-
-
-class Flight:
-    """One attempt at a task, on its way. `began` (monotonic seconds) is None until a slot takes it up; a `copy` was started
-    while another attempt at the same task was under way."""
-
-    __slots__ = ("attempt", "began", "cancel", "copy", "step", "task")
-
-    def __init__(self, task: Task, step: Step, attempt: int, copy: bool = False, began: float | None = None) -> None:
-        self.task, self.step, self.attempt, self.copy, self.began = task, step, attempt, copy, began
-        self.cancel = Event()
-
-
-class Started(NamedTuple):
-    """A slot took up an attempt."""
-
-    flight: Flight
-
-
-class Ended(NamedTuple):
-    """A slot is done with an attempt. `crash` is an error that nobody foresaw."""
-
-    flight: Flight
-    outcome: Outcome
-    crash: BaseException | None = None
-
-    @property
-    def task(self) -> Task:
-        """What was attempted."""
-        return self.flight.task
-
-
-Message = Started | Ended | None
-"""What a slot tells the loop; None only wakes it."""
+from helios_pipe.ports import ActionRunner
 
 
 class Pool:
@@ -67,14 +32,9 @@ class Pool:
         self.given = 0
         self.hedges = hedges
         self._runner = runner
-        self._told = told
-        self._announce = announce
-        self._clock = clock
-        self._inbox: SimpleQueue[Flight | None] = SimpleQueue()
+        self._desk = Desk(runner, told, clock, announce=announce)
         self._flying: set[Flight] = set()
         self._threads: list[Thread] = []
-        self._handled = Semaphore(0)
-        self._closed = False
 
     def room(self, depth: int) -> int:
         """How many more tasks it takes now, where it may be given `depth` times as many as it has slots."""
@@ -95,15 +55,19 @@ class Pool:
         with suppress(HeliosPipeError):
             self._runner.prepare(steps)
 
+    def pace(self, *, swift: bool) -> None:
+        """Whether attempts end in quick succession: then each millisecond between two commands counts."""
+        self._desk.swift = swift
+
     def submit(self, flight: Flight) -> None:
         """Give it an attempt; it answers with Ended."""
         self.given += 1
         self._flying.add(flight)
         if len(self._threads) < min(self.size, self.given):
-            thread = Thread(target=self._serve, name=f"slot-{len(self._threads)}", daemon=True)
+            thread = Thread(target=Slot(self._desk).serve, name=f"slot-{len(self._threads)}", daemon=True)
             self._threads.append(thread)
             thread.start()
-        self._inbox.put(flight)
+        self._desk.inbox.put(flight)
 
     def landed(self, flight: Flight) -> None:
         """The loop has heard that the attempt ended."""
@@ -115,7 +79,7 @@ class Pool:
         back: list[Flight] = []
         while True:
             try:
-                flight = self._inbox.get_nowait()
+                flight = self._desk.inbox.get_nowait()
             except Empty:
                 return back
             if flight is not None:
@@ -129,36 +93,17 @@ class Pool:
 
     def failure_handled(self) -> None:
         """The loop has decided what a failure means: its slot may go on."""
-        self._handled.release()
+        self._desk.handled.release()
 
     def close(self) -> None:
         """End the slots when they are through with what they are at, and give back what the runner holds. What no slot has
         taken up is left."""
-        self._closed = True
+        self._desk.closed = True
         self.take_back()
-        self._handled.release(max(1, len(self._threads)))
+        self._desk.handled.release(max(1, len(self._threads)))
         for _ in self._threads:
-            self._inbox.put(None)
+            self._desk.inbox.put(None)
         for thread in self._threads:
             thread.join()
         self._threads.clear()
         self._runner.close()
-
-    def _serve(self) -> None:
-        while (flight := self._inbox.get()) is not None:
-            flight.began = self._clock()
-            if self._announce:
-                self._told.put(Started(flight))
-            ended = self._try(flight)
-            self._told.put(ended)
-            if ended.outcome.digest is None and not self._closed:
-                self._handled.acquire()  # the first failure may be the last thing that is done
-
-    def _try(self, flight: Flight) -> Ended:
-        try:
-            return Ended(flight, self._runner.run(flight.step, flight.attempt, flight.cancel))
-        except HeliosPipeError as error:
-            kind = FailureClass.INFRASTRUCTURE if error.retryable else FailureClass.FATAL
-            return Ended(flight, Outcome(failure=kind, reason=str(error)))
-        except BaseException as error:  # noqa: BLE001 - a slot must not die in silence: the loop raises it
-            return Ended(flight, Outcome(failure=FailureClass.FATAL, reason=repr(error)), error)

@@ -11,7 +11,7 @@ from helios_pipe.cache.memo import Known
 from helios_pipe.cache.results import Attempt, Commit, Result, Results, packed, proof_key
 from helios_pipe.columns import nth_digest, nth_digests
 from helios_pipe.digest import Digest, canonical
-from helios_pipe.engine.pool import Ended
+from helios_pipe.engine.slot import Ended
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.errors import DiskFullError
 from helios_pipe.ports import FailureClass, Outcome

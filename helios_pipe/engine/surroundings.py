@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
 
 from helios_pipe.engine.options import Asked, Placed
-from helios_pipe.engine.pool import Flight, Message, Pool
+from helios_pipe.engine.pool import Pool
+from helios_pipe.engine.slot import Flight, Message
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.ports import Outcome
 from helios_pipe.tuples import NamedTuple

@@ -10,7 +10,7 @@ from threading import Event
 
 from helios_pipe.action.model import Action, Entry, Output, Tree
 from helios_pipe.digest import digest_bytes
-from helios_pipe.engine.pool import Message
+from helios_pipe.engine.slot import Message
 from helios_pipe.errors import HeliosPipeError
 from helios_pipe.manifest.model import AdapterConfig
 from helios_pipe.pipeline.pools import Pools

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from helios_pipe import settings
 from helios_pipe.adapters.local_logs import LogFolder, remove_empty
 from helios_pipe.engine.cost import Prices
-from helios_pipe.engine.pool import Message, Pool
+from helios_pipe.engine.pool import Pool
+from helios_pipe.engine.slot import Message
 from helios_pipe.engine.work import JobWork, Task
 from helios_pipe.errors import UsageError
 from helios_pipe.jobs.journal import log_folder

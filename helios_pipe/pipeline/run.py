@@ -15,8 +15,8 @@ from helios_pipe.engine.cost import Meter
 from helios_pipe.engine.ledger import Ledger
 from helios_pipe.engine.loop import Loop
 from helios_pipe.engine.options import Placed, RunOptions, RunState, Stop, Summary, as_record
-from helios_pipe.engine.pool import Flight, Message
 from helios_pipe.engine.settle import Settler
+from helios_pipe.engine.slot import Flight, Message
 from helios_pipe.engine.surroundings import Surroundings
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.errors import HeliosPipeError, StoreError

@@ -14,8 +14,8 @@ from helios_pipe.action.model import Action
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.engine.inputs import JobOutput
-from helios_pipe.engine.pool import Message
 from helios_pipe.engine.recipe import chunk_values
+from helios_pipe.engine.slot import Message
 from helios_pipe.engine.work import GOOD, JobWork, State, Task
 from helios_pipe.errors import HeliosPipeError, UsageError
 from helios_pipe.graph.chunking import Span

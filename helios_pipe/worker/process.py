@@ -64,6 +64,8 @@ def run_process(job: WorkerJob, *, grace_s: float = 5.0, tail_bytes: int = 65536
             return not_started(job, error)
         output.started()
         running = _Running(born.pid, job.command, output)
+        if job.on_start is not None:
+            job.on_start()
         stop = running.wait(_Limits(job, output, began))
         running.end(min(grace_s, _LEFT_OVER_GRACE_S) if stop is None else grace_s)
         return _result(job, running, stop, output.finish(), began)

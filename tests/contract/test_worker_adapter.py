@@ -170,6 +170,33 @@ def test_commands_run_side_by_side(shell: Shell, tmp_path: Path) -> None:
     assert sorted((result.exit_code, result.stdout) for result in results) == [(0, "a\n"), (0, "b\n")]
 
 
+def test_who_wants_to_know_is_told_once_that_the_command_runs(
+    adapter: WorkerAdapter, shell: Shell, tmp_path: Path
+) -> None:
+    """In the caller's thread, and while it does: this one waits for it. An adapter that does not tell says so."""
+    told: list[int] = []
+
+    def running() -> None:
+        told.append(threading.get_ident())
+        (tmp_path / "go").touch()
+
+    tells = adapter.capabilities.tells_start
+    script = "until [ -e go ]; do sleep 0.01; done; echo seen" if tells else "echo seen"
+    result = shell(script, timeout_s=SOON_S, on_start=running)
+    assert (result.exit_code, result.stdout) == (0, "seen\n")
+    assert told == [threading.get_ident()] * tells
+
+
+def test_nobody_is_told_that_a_command_runs_that_never_does(adapter: WorkerAdapter, tmp_path: Path) -> None:
+    told: list[str] = []
+    cancel = threading.Event()
+    cancel.set()
+    missing = WorkerJob("no-such-renderer", (), ENV, tmp_path, on_start=lambda: told.append("missing"))
+    late = WorkerJob("true", (), ENV, tmp_path, cancel=cancel, on_start=lambda: told.append("cancelled"))
+    assert (adapter.execute(missing).exit_code, adapter.execute(late).failure) == (127, FailureClass.CANCELLED)
+    assert told == []
+
+
 def test_an_adapter_says_what_it_can_do(adapter: WorkerAdapter) -> None:
     can = adapter.capabilities
     assert can.concurrency is None or can.concurrency >= 1

@@ -65,6 +65,23 @@ def test_keep_going_makes_everything_else(project: Project) -> None:
     assert run.nodes("skipped") == ["film/stitch"]
 
 
+@pytest.mark.parametrize("mischief", ["exit 3", "rm out.txt"], ids=["fails", "leaves nothing"])
+def test_after_the_first_failure_nothing_begins_however_quick_the_commands_are(project: Project, mischief: str) -> None:
+    """In quick succession, too, where a slot does not wait for all that is to be done of a command that went well."""
+    project.write("in.txt", "verse\n")
+    script = f'echo "$1" >> "$2"; cp in.txt out.txt; if [ "$1" = 0150 ]; then {mischief}; fi'
+    chunk = {
+        "command": ["sh", "-c", script, "sh", "{chunk.index:04d}", str(project.log)],
+        "output": "out.txt", "size": 1,
+    }  # fmt: skip
+    poem = {"frames": "0-299", "inputs": ["in.txt"], "chunk": chunk, "retries": 0}
+    project.manifest({"version": 1, "jobs": {"poem": poem}})
+    run = project.helios("run", "render.yaml", "--json", "-j1")
+    assert (run.exit_code, run.nodes("failed")) == (1, ["poem/0150"]), str(run)
+    assert project.log.read_text().split() == [f"{number:04d}" for number in range(151)]
+    assert len(run.nodes("executed")) == 150
+
+
 @pytest.mark.parametrize(
     ("mischief", "said"),
     [

@@ -8,7 +8,8 @@ from threading import Event
 
 from helios_pipe.action.model import Action, Output, Step
 from helios_pipe.engine.dispatch import Dispatcher
-from helios_pipe.engine.pool import Ended, Flight, Message, Pool
+from helios_pipe.engine.pool import Pool
+from helios_pipe.engine.slot import Ended, Flight, Message
 from helios_pipe.engine.work import JobWork, Task
 from helios_pipe.graph.nodes import JobNodes
 from helios_pipe.manifest.model import Job

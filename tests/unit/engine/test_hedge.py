@@ -7,7 +7,7 @@ from typing import Any
 
 from helios_pipe.action.model import Action, Output
 from helios_pipe.engine.hedge import Hedges
-from helios_pipe.engine.pool import Flight
+from helios_pipe.engine.slot import Flight
 from helios_pipe.engine.work import JobWork, Task
 from helios_pipe.graph.nodes import JobNodes
 from helios_pipe.manifest.model import Job
