@@ -10,6 +10,7 @@ from pathlib import Path
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.folders import BLOBS, blob_path
 from helios_pipe.cache.marks import Mark, mark_of
+from helios_pipe.cache.moving import move_to_new
 from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, same_bytes, write_failed
@@ -170,18 +171,15 @@ class Blobs:
     ) -> Mark:
         """Give it its name. `file` is the source where it is open, and `seen` how that looked."""
         target = self.path(digest)
-        if os.access(target, os.F_OK) and (stays := self._stays(target, source)) is not None:
-            _unlink(source)
-            return stays
         try:
             os.chmod(source if file is None else file, 0o444)
             stat = seen or os.stat(source)
             if self._durable:
                 _sync(source)
-            try:
-                os.rename(source, target)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(target), exist_ok=True)
+            if not _moved(source, target):
+                if (stays := self._stays(target, source)) is not None:
+                    _unlink(source)
+                    return stays
                 os.rename(source, target)
             if self._durable:
                 _sync(os.path.dirname(target))
@@ -226,6 +224,15 @@ class Blobs:
                     shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
             except OSError:
                 continue  # another process was quicker
+
+
+def _moved(source: str, target: str) -> bool:
+    """Whether nothing had that name yet. Raises OSError."""
+    try:
+        return move_to_new(source, target)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        return move_to_new(source, target)
 
 
 def _files_below(folder: str) -> list[str]:
