@@ -1,29 +1,39 @@
-"""The directed graph itself: the one user of networkx. What comes out is our own types, or a networkx graph on request."""
+"""The directed graph itself, as networkx has it, and the order of jobs, for which nothing of that is loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from helios_pipe.errors import UsageError
 from helios_pipe.graph.nodes import Graph, JobNodes, takes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def order(edges: Mapping[str, tuple[str, ...]]) -> list[str]:
     """The names so that each comes after those it needs, otherwise by name. `edges`: name -> what it needs.
     Raises UsageError on a cycle, which it prints whole."""
-    import networkx
+    from graphlib import CycleError, TopologicalSorter
+    from heapq import heappop, heappush
 
-    graph: Any = networkx.DiGraph()
-    graph.add_nodes_from(edges)
-    graph.add_edges_from((need, name) for name, needed in edges.items() for need in needed)
+    sorter = TopologicalSorter(edges)
     try:
-        return list(networkx.lexicographical_topological_sort(graph))
-    except networkx.NetworkXUnfeasible:
-        found = [a for a, _ in networkx.find_cycle(graph)]
+        sorter.prepare()
+    except CycleError as error:
+        *found, _ = error.args[1]
         least = found.index(min(found))
         cycle = [*found[least:], *found[:least], found[least]]
         raise UsageError(f"jobs need each other in a circle: {' -> '.join(cycle)}") from None
+    ready: list[str] = []
+    ordered: list[str] = []
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heappush(ready, name)
+        ordered.append(heappop(ready))
+        sorter.done(ordered[-1])
+    return ordered
 
 
 def digraph(graph: Graph) -> Any:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from helios_pipe.errors import OutputError
 from helios_pipe.media.container import demuxer_for, open_media
 from helios_pipe.media.mp4index import count_samples
 from helios_pipe.media.rates import snap
+from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
 
-@dataclass(frozen=True, slots=True)
-class VideoInfo:
+class VideoInfo(NamedTuple):
     """What the one video stream is. Sizes in pixels, `frames` counted from packets, `fps` None where the file names none;
     colour properties are ITU-T H.273 code points (2: unspecified), `audio` the number of audio streams."""
 

@@ -137,9 +137,9 @@ def test_with_one_core_or_where_nothing_forks_nobody_is_asked(
         raise BlockingIOError("too many processes")
 
     monkeypatch.setattr(os, "fork", refuse)
-    before = os.listdir("/proc/self/fd")
+    before = {*os.listdir("/proc/self/fd")}
     assert asked(known=lambda: 1).answer("known") is None
-    assert os.listdir("/proc/self/fd") == before
+    assert {*os.listdir("/proc/self/fd")} <= before  # what others have left open may be closed meanwhile
     monkeypatch.delattr(os, "fork")
     assert asked(known=lambda: 1).answer("known") is None
 

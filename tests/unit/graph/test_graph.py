@@ -47,6 +47,17 @@ def test_a_job_that_needs_itself_is_a_cycle() -> None:
         order({"a": ("a",)})
 
 
+@given(st.dictionaries(st.integers(0, 30), st.frozensets(st.integers(0, 30), max_size=4), max_size=12))
+def test_the_order_is_the_one_that_networkx_finds(wanted: dict[int, frozenset[int]]) -> None:
+    """Each after those it needs, which here have smaller numbers and names in another order; otherwise by name."""
+    name = {number: f"{number * 7 % 31:02d}" for number in range(31)}
+    edges = {name[n]: tuple(name[m] for m in sorted(needed) if m < n and m in wanted) for n, needed in wanted.items()}
+    graph: networkx.DiGraph[str] = networkx.DiGraph()
+    graph.add_nodes_from(edges)
+    graph.add_edges_from((need, node) for node, needed in edges.items() for need in needed)
+    assert order(edges) == list(networkx.lexicographical_topological_sort(graph))
+
+
 def test_selecting_a_job_takes_all_that_it_needs() -> None:
     graph = build_graph(manifest(chunked("a"), chunked("b", "a"), chunked("c", "b"), chunked("d")))
     assert [job.job.name for job in graph.select(("c",)).jobs] == ["a", "b", "c"]
