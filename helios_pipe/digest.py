@@ -9,9 +9,14 @@ from __future__ import annotations
 import json
 import os
 from hashlib import sha256
-from typing import Any, NewType
 
-Digest = NewType("Digest", str)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NewType
+
+    Digest = NewType("Digest", str)
+else:
+    Digest = str
 
 BUFFER_SIZE = 1 << 20
 """Bytes read at a time when a file is hashed or copied."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -10,8 +9,9 @@ from typing import Any
 
 from helios_pipe.errors import HeliosPipeError, UsageError
 from helios_pipe.manifest.helios import JobSpec, JobSpecError
+from helios_pipe.regex import regex
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+_ID = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
 
 
 def check_job_id(job_id: str) -> str:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from helios_pipe.action.model import Step
 from helios_pipe.digest import Digest
 from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 
 class FailureClass(StrEnum):
@@ -128,7 +130,6 @@ class WorkerAdapter(Protocol):
 
     def execute(self, job: WorkerJob) -> WorkerResult:
         """Run it to its end, or to its time limit, or until `job.cancel` is set; then nothing of it runs any more."""
-        ...
 
 
 class Outcome(NamedTuple):
@@ -167,17 +168,18 @@ class ActionRunner(Protocol):
     @property
     def prepares(self) -> bool:
         """Whether it is worth while to call `prepare`."""
-        ...
+
+    @property
+    def relay(self) -> RelayRunner | None:
+        """Itself, where it can begin with the next command before it takes in what the last one left."""
 
     def prepare(self, steps: Iterable[Step]) -> None:
         """Say which steps may come next: what can be done for many in one go is done. Never needed. Raises StoreError."""
-        ...
 
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome: ...
 
     def close(self) -> None:
         """Give back what the run held (staged inputs, connections). Idempotent."""
-        ...
 
 
 Rest = Callable[[], Outcome]
@@ -185,19 +187,12 @@ Rest = Callable[[], Outcome]
 as it does."""
 
 
-@runtime_checkable
 class RelayRunner(ActionRunner, Protocol):
-    """One that can begin with the next command before it takes in what the last one left."""
-
-    @property
-    def relays(self) -> bool:
-        """Whether `begin` tells in time that the command runs."""
-        ...
+    """One that makes attempts in two parts."""
 
     def begin(self, step: Step, attempt: int, cancel: Event, running: Callable[[], None]) -> Outcome | Rest:
         """The same as `run`, but what is left to do when the command has ended is for the caller, soon. `running` is called
         as soon as the command runs; it must not raise."""
-        ...
 
 
 class BlobStore(Protocol):
@@ -215,32 +210,25 @@ class BlobStore(Protocol):
 
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         """Those of `digests` that the store lacks. Looked up in parallel where the store is remote."""
-        ...
 
     def put(self, digest: Digest, source: Path) -> None:
         """Store the file's bytes under `digest`. Raises BlobDamagedError where they have another one, and stores nothing."""
-        ...
 
     def get(self, digest: Digest, target: Path) -> None:
         """Write the blob to `target` (a new file) by way of a temporary name beside it. Raises BlobMissingError,
         BlobDamagedError."""
-        ...
 
     def put_object(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
         """Store a small object whole under `name`. With `if_absent`, False and no change where one is there."""
-        ...
 
     def get_object(self, name: str) -> bytes | None:
         """The object's bytes, None where there is none."""
-        ...
 
     def delete_object(self, name: str) -> None:
         """Remove it; no error where there is none."""
-        ...
 
     def list_objects(self, prefix: str) -> list[str]:
         """The names that begin with `prefix`, sorted."""
-        ...
 
 
 class ArtifactStorage(Protocol):
@@ -253,27 +241,21 @@ class ArtifactStorage(Protocol):
     @property
     def blobs(self) -> BlobStore:
         """The store underneath, where workers leave what they made."""
-        ...
 
     def upload_asset_bundle(self, job_id: str, local_dir: Path) -> str:
         """Store the files below `local_dir`, only those that the store lacks, and return the bundle's URL."""
-        ...
 
     def download_asset_bundle(self, job_id: str, url: str, target_dir: Path) -> None:
         """Write the bundle's files below `target_dir`, each one checked."""
-        ...
 
     def delete_asset_bundle(self, job_id: str, url: str) -> None:
         """Remove the bundle, and of its files those that it brought and no other bundle has. Idempotent."""
-        ...
 
     def upload_job_spec(self, job_id: str, spec: Mapping[str, Any]) -> str:
         """Store the spec and return its URL; the same spec has the same URL."""
-        ...
 
     def delete_job_spec(self, job_id: str, url: str) -> None:
         """Remove the spec. Idempotent."""
-        ...
 
 
 class VideoStitcher(Protocol):

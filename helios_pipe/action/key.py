@@ -9,20 +9,23 @@ once, however many chunks there are.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from json.encoder import encode_basestring as quoted
-from typing import Any
 
 from helios_pipe.action.model import Action, Entry, Join, Tree
 from helios_pipe.digest import canonical, digest_bytes
+from helios_pipe.regex import regex
 from helios_pipe.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 KEY_VERSION = 1
 """Changes with the meaning of any record. The golden tests hold it to that."""
 
 
-_AS_IT_IS = re.compile(r"[ !#-\[\]-~]*")
+_AS_IT_IS = regex(r"[ !#-\[\]-~]*")
 """Texts that JSON spells as they are."""
 
 

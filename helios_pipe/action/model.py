@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from operator import itemgetter
-from typing import Literal
 
 from helios_pipe.digest import Digest, canonical, digest_bytes
 from helios_pipe.tuples import NamedTuple
 
-ActionKind = Literal["chunk", "stitch", "command"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+ActionKind: TypeAlias = "Literal['chunk', 'stitch', 'command']"
 
 
 class Entry(NamedTuple):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 from unicodedata import normalize
 
 from helios_pipe.action.model import Entry, Tree
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import StoreError
+from helios_pipe.regex import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _EXECUTABLE = {0o644: False, 0o755: True}
 _ODD_PARTS = frozenset(("", ".", ".."))
-_ODD_PART = re.compile(r"(?:^|[/\0])\.{0,2}(?:[/\0]|\Z)")
+_ODD_PART = regex(r"(?:^|[/\0])\.{0,2}(?:[/\0]|\Z)")
 
 
 def read_tree(data: bytes) -> Tree:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from helios_pipe.adapters.calls import Calls, CancelledCallError, Once
 from helios_pipe.adapters.invocations import Answer, Invocations
 from helios_pipe.adapters.lambda_errors import function_error, translated
 from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResult
+from helios_pipe.regex import regex
 from helios_pipe.worker.wire import chunk_of, read_lambda_reply, request_body
 
 LONGEST_S = 900
 """What a function may take at most, in seconds. The client waits a little longer."""
-_REPORT = re.compile(r"Billed Duration: (\d+) ms\s+Memory Size: (\d+) MB")
+_REPORT = regex(r"Billed Duration: (\d+) ms\s+Memory Size: (\d+) MB")
 
 
 @dataclass(frozen=True, slots=True)

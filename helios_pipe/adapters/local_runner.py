@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
 
 from helios_pipe.action.model import Action, Join, Step, ToolMark
 from helios_pipe.adapters.local_logs import Log, LogPath, Logs
@@ -30,6 +29,7 @@ from helios_pipe.worker.tools import WorkerTools
 from helios_pipe.worker.workspace import Workspace
 from helios_pipe.worker.workspaces import Workspaces
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
@@ -67,9 +67,9 @@ class LocalRunner:
         """See ActionRunner. Each step is prepared when it comes."""
 
     @property
-    def relays(self) -> bool:
-        """See RelayRunner."""
-        return self._adapter.capabilities.tells_start
+    def relay(self) -> LocalRunner | None:
+        """See ActionRunner."""
+        return self if self._adapter.capabilities.tells_start else None
 
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
         """See ActionRunner."""

@@ -60,6 +60,7 @@ class RemoteActionRunner:
         self.limiter = limiter or AdaptiveLimiter(adapter.capabilities.concurrency or _USUAL_CONCURRENCY)
 
     prepares = True
+    relay = None
 
     def prepare(self, steps: Iterable[Step]) -> None:
         """Say which steps may come, all that are known, also those that may turn out to be made already. What they need is then

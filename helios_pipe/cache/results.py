@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from helios_pipe.cache.backlog import Writes
 from helios_pipe.cache.blobs import Blobs
@@ -15,6 +14,7 @@ from helios_pipe.digest import Digest
 from helios_pipe.errors import StoreError
 from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sqlite3 import Connection
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from helios_pipe.ahead import Ahead
 from helios_pipe.pipeline.request import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def make_request(manifest: Path, **options: Any) -> Request:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from helios_pipe.cli.ending import say
 from helios_pipe.cli.fast import request_of
@@ -13,6 +12,7 @@ from helios_pipe.engine.options import as_record
 from helios_pipe.errors import HeliosPipeError
 from helios_pipe.report import texts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helios_pipe.ahead import Ahead
     from helios_pipe.engine.options import Summary

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum, StrEnum
-from typing import Any
 
 from helios_pipe.digest import Digest
 from helios_pipe.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class RunState(StrEnum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from helios_pipe.action.key import Record
 from helios_pipe.action.model import Action, Step
@@ -21,6 +20,7 @@ from helios_pipe.engine.stitches import Stitches
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.graph.nodes import takes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helios_pipe.engine.cover import Piece
 

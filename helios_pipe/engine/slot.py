@@ -10,7 +10,7 @@ from threading import Event, Semaphore
 from helios_pipe.action.model import Step
 from helios_pipe.engine.work import Task
 from helios_pipe.errors import HeliosPipeError
-from helios_pipe.ports import ActionRunner, FailureClass, Outcome, RelayRunner, Rest
+from helios_pipe.ports import ActionRunner, FailureClass, Outcome, Rest
 from helios_pipe.tuples import NamedTuple
 
 
@@ -60,7 +60,7 @@ class Desk:
         self.handled = Semaphore(0)
         self.swift = self.closed = False
         self._runner = runner
-        self._relay = runner if isinstance(runner, RelayRunner) and runner.relays else None
+        self._relay = runner.relay
 
     def begin(self, flight: Flight, running: Callable[[], None]) -> Outcome | Rest:
         """Make the attempt; where the runner relays, what is left to do when its command has ended comes back."""

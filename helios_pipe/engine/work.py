@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from enum import Enum, auto
-from typing import overload
 
 from helios_pipe.action.model import Action, Limits, Part, Step
 from helios_pipe.cache.memo import Known, Outcomes
@@ -15,6 +14,10 @@ from helios_pipe.engine.recipe import Recipe
 from helios_pipe.graph.chunking import Span
 from helios_pipe.graph.nodes import JobNodes, NodeKind
 from helios_pipe.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import overload
 
 
 class State(Enum):
@@ -104,10 +107,13 @@ class Chunks(Sequence[Task]):
     def __len__(self) -> int:
         return len(self._made)
 
-    @overload
-    def __getitem__(self, index: int) -> Task: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Task]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: int) -> Task: ...
+        @overload
+        def __getitem__(self, index: slice) -> list[Task]: ...
+
     def __getitem__(self, index: int | slice) -> Task | list[Task]:
         if isinstance(index, slice):
             return [self[at] for at in range(len(self))[index]]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import overload
 
 from helios_pipe.manifest.model import Frames
 from helios_pipe.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import overload
 
 MIN_DIGITS = 4
 
@@ -47,10 +50,13 @@ class Cells(Sequence[Span]):
     def __len__(self) -> int:
         return self._count
 
-    @overload
-    def __getitem__(self, index: int) -> Span: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Span]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: int) -> Span: ...
+        @overload
+        def __getitem__(self, index: slice) -> list[Span]: ...
+
     def __getitem__(self, index: int | slice) -> Span | list[Span]:
         if isinstance(index, slice):
             return [self._span(at) for at in range(self._count)[index]]

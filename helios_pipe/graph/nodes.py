@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 from helios_pipe.graph.chunking import Span, digits, numbers
 from helios_pipe.manifest.model import Job, JobInput
 from helios_pipe.tuples import NamedTuple
 
-NodeKind = Literal["chunk", "stitch", "command"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+NodeKind: TypeAlias = "Literal['chunk', 'stitch', 'command']"
 
 
 class Node(NamedTuple):

@@ -12,12 +12,15 @@ import os
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from helios_pipe.adapters.local_logs import log_file
 from helios_pipe.cache.database import Database
 from helios_pipe.digest import canonical
 from helios_pipe.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _ID_DIGITS = 4
 _ASKED = "asked"

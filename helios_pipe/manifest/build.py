@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from helios_pipe.manifest.adapters import build_adapters
 from helios_pipe.manifest.jobs import build_job
@@ -19,10 +18,15 @@ from helios_pipe.manifest.scope import Scope, printable, spelled_text
 from helios_pipe.manifest.section import NAME, NAME_RULE, VARIABLE, VARIABLE_RULE, Section
 from helios_pipe.manifest.stores import url_problem
 from helios_pipe.manifest.suggest import advice
+from helios_pipe.regex import regex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_NODES = 1_000_000
 
-_PLACEHOLDER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+_PLACEHOLDER_NAME = regex(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
 
 
 def build_manifest(path: Path, data: dict[str, Any], overrides: Mapping[str, str], report: Report) -> Manifest:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from posixpath import basename, normpath
-from typing import Any
 
 from helios_pipe.manifest.cycles import find_cycles
 from helios_pipe.manifest.joins import check_join, settle_method
@@ -16,6 +15,10 @@ from helios_pipe.manifest.problems import Report
 from helios_pipe.manifest.suggest import advice
 from helios_pipe.manifest.template import Template
 from helios_pipe.manifest.workspace import check_workspace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def check_manifest(manifest: Manifest, data: Mapping[str, Any], report: Report) -> Manifest:

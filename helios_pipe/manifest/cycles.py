@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
 
 from helios_pipe.manifest.model import MarkPath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 Needs: TypeAlias = Mapping[str, Sequence[tuple[str, MarkPath]]]
 """What each name needs, with the place where it says so. Names that need nothing may be missing."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from helios_pipe.manifest.marks import Mark, MarkTree
 from helios_pipe.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MAX_BYTES = 8 << 20
 

@@ -16,9 +16,10 @@ from helios_pipe.errors import UsageError
 from helios_pipe.manifest.helios import JobChunk, JobMetadata, JobSpec
 from helios_pipe.manifest.model import Manifest, Stitch
 from helios_pipe.manifest.template import Template
+from helios_pipe.regex import regex
 
-_PLAIN = re.compile(r"[^\s\"'\\\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+\Z")
-_SIZE = re.compile(r"(?<![0-9A-Za-z.])([1-9][0-9]{1,4})x([1-9][0-9]{1,4})(?![0-9A-Za-z])")
+_PLAIN = regex(r"[^\s\"'\\\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+\Z")
+_SIZE = regex(r"(?<![0-9A-Za-z.])([1-9][0-9]{1,4})x([1-9][0-9]{1,4})(?![0-9A-Za-z])")
 _NTSC = {Fraction(24000, 1001): 23.976, Fraction(30000, 1001): 29.97, Fraction(60000, 1001): 59.94}
 
 

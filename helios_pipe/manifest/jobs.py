@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from helios_pipe.manifest.model import ChunkRule, ExplicitChunk, Job, JobInput
 from helios_pipe.manifest.paths import PathError, clean_relative
@@ -19,6 +18,10 @@ from helios_pipe.manifest.scope import (
 from helios_pipe.manifest.section import Section
 from helios_pipe.manifest.stitches import build_stitch
 from helios_pipe.manifest.template import Template
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 SHAPES = "frames + chunk, chunks, command + output, or stitch with from"
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from posixpath import splitext
-from typing import Any
 
 from helios_pipe.manifest.model import Job, JobInput, MarkPath, Stitch
 from helios_pipe.manifest.problems import Report
 from helios_pipe.manifest.stitches import default_method
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _VIDEOS = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".nut", ".mxf", ".flv", ".ogv"})
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from helios_pipe.manifest.build import build_manifest
 from helios_pipe.manifest.check import check_manifest
@@ -19,7 +18,10 @@ from helios_pipe.manifest.problems import FatalProblemError, ManifestError, Prob
 from helios_pipe.manifest.schema import KNOWN_VERSIONS, check_shape, describe, schema_path, spell_versions
 from helios_pipe.version import __version__
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from helios_pipe.manifest.helios import JobSpec
 
 

@@ -7,9 +7,12 @@ in which the parser found them, a tree beside the data, and a path is walked whe
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
 
 from helios_pipe.manifest.model import MarkPath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 Mark: TypeAlias = "tuple[int, int, dict[str, Mark] | list[Mark] | str | None]"
 Branch: TypeAlias = dict[str, Mark] | list[Mark]

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
 
 from helios_pipe.manifest.template import Template
 from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fractions import Fraction
+    from typing import Literal, TypeAlias
 
 Scalar = str | int | float | bool | None
 MarkPath = tuple[str | int, ...]
@@ -23,7 +24,7 @@ MarkPath = tuple[str | int, ...]
 Marks = Mapping[MarkPath, tuple[int, int]]
 """Line and column, both from 1, of a value by its place. A mapping's entry is marked at its key."""
 
-StitchMethod = Literal["concat", "collect", "encode", "command"]
+StitchMethod: TypeAlias = "Literal['concat', 'collect', 'encode', 'command']"
 
 
 class Frames(NamedTuple):

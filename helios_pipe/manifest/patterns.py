@@ -12,13 +12,14 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from helios_pipe.regex import regex
 from helios_pipe.tuples import NamedTuple
 
-_PLAIN = re.compile(r"[^*?\[\\!./\0][^*?\[\\/\0]*(?:/[^*?\[\\./\0][^*?\[\\/\0]*)*\Z")
+_PLAIN = regex(r"[^*?\[\\!./\0][^*?\[\\/\0]*(?:/[^*?\[\\./\0][^*?\[\\/\0]*)*\Z")
 """Most paths: no wildcard, no escape, no part that begins with a dot. They need no closer look."""
-_WILD = re.compile(r"(?<!\\)(?:\\\\)*(?:[*?]|\[.)")
-_SPECIAL = re.compile(r"[*?\[\\]|^!")
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_WILD = regex(r"(?<!\\)(?:\\\\)*(?:[*?]|\[.)")
+_SPECIAL = regex(r"[*?\[\\]|^!")
+_ESCAPED = regex(r"\\(.)", re.DOTALL)
 _CLASSES = {
     "alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "upper": "A-Z", "lower": "a-z",
     "xdigit": "0-9a-fA-F", "space": r"\s", "punct": r"!-\/:-@\[-`{-~",
@@ -120,8 +121,8 @@ class Matcher:
 
     def __call__(self, path: str) -> bool:
         """Whether the file `path` is meant; the last pattern that matches it says so."""
-        for includes, literals, regex in reversed(self._steps):
-            if regex.match(path) if regex else is_under(path, literals):
+        for includes, literals, compiled in reversed(self._steps):
+            if compiled.match(path) if compiled else is_under(path, literals):
                 return includes
         return False
 

@@ -7,9 +7,10 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
 from helios_pipe.manifest.units import UnitError
+from helios_pipe.regex import regex
 
-_RATIO = re.compile(r"(\d{1,9})\s*[/:]\s*(\d{1,9})\Z", re.ASCII)
-_DECIMAL = re.compile(r"\d{1,9}(?:\.\d{0,9})?\Z|\.\d{1,9}\Z", re.ASCII)
+_RATIO = regex(r"(\d{1,9})\s*[/:]\s*(\d{1,9})\Z", re.ASCII)
+_DECIMAL = regex(r"\d{1,9}(?:\.\d{0,9})?\Z|\.\d{1,9}\Z", re.ASCII)
 _NTSC = tuple(Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60, 72, 90, 96, 120, 144, 240))
 _MAX_RATE = 100_000
 

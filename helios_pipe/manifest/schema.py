@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from helios_pipe.errors import UnusableError
 from helios_pipe.manifest.model import MarkPath
 from helios_pipe.manifest.problems import MAX_PROBLEMS, Report
 from helios_pipe.manifest.suggest import advice, nearest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from jsonschema import ValidationError
 
 SCHEMA_NAME = "manifest.v1.schema.json"

@@ -7,7 +7,6 @@ Knows nothing of jobs.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
 from helios_pipe.manifest.marks import MarkTree
 from helios_pipe.manifest.model import MarkPath
@@ -15,6 +14,10 @@ from helios_pipe.manifest.problems import Report
 from helios_pipe.manifest.schema import FLAWED
 from helios_pipe.manifest.template import Field, Template, TemplateError, parse_template
 from helios_pipe.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FRAMES = frozenset({"chunk.start", "chunk.end", "chunk.count", "chunk.step"})
 CHUNK = FRAMES | {"chunk.index"}

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from helios_pipe.manifest.model import Frames, MarkPath
 from helios_pipe.manifest.paths import PathError, clean_output
 from helios_pipe.manifest.schema import FLAWED
 from helios_pipe.manifest.scope import Scope, spelled_text
 from helios_pipe.manifest.units import UnitError, frame_range, parse_duration, parse_frames
+from helios_pipe.regex import regex
 from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fractions import Fraction
+    from typing import Any
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 NAME_RULE = "letters, digits, '.', '_' and '-', beginning with a letter or a digit"
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+VARIABLE = regex(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 VARIABLE_RULE = "letters, digits and '_', not beginning with a digit"
 
 

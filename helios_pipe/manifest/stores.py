@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from helios_pipe.regex import regex
 
-_STORE = re.compile(r"(?:s3|gs|https?)://[^/\s]+\S*\Z|file:///\S.*\Z")
-_WEB = re.compile(r"https?://[^/\s]+\S*\Z")
+_STORE = regex(r"(?:s3|gs|https?)://[^/\s]+\S*\Z|file:///\S.*\Z")
+_WEB = regex(r"https?://[^/\s]+\S*\Z")
 
 
 def url_problem(url: str, *, stores: bool = True) -> str | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
+from helios_pipe.regex import regex
 from helios_pipe.tuples import NamedTuple
 
-_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_TOKEN = regex(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _MAX_WIDTH = 1000
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)?\Z")
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)?\Z")
 
 
 class TemplateError(ValueError):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 
 from helios_pipe.manifest.model import Frames
+from helios_pipe.regex import regex
 
 MAX_FRAME = 10**12
 """Frame numbers stay below this: at 1,000 a second it is thirty years of video."""
 
-_DURATION = re.compile(
+_DURATION = regex(
     r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9})ms)?\Z", re.ASCII
 )
 _SECONDS = (86400.0, 3600.0, 60.0, 1.0, 0.001)
-_RANGE = re.compile(r"(\d{1,20})(?:\s*-\s*(\d{1,20})(?:\s*x\s*(\d{1,20}))?)?\Z", re.ASCII)
+_RANGE = regex(r"(\d{1,20})(?:\s*-\s*(\d{1,20})(?:\s*x\s*(\d{1,20}))?)?\Z", re.ASCII)
 
 
 class UnitError(ValueError):

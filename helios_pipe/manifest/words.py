@@ -7,20 +7,22 @@ files were written for, where a backslash escapes whatever follows it, inside qu
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 from helios_pipe.errors import UsageError
+from helios_pipe.regex import regex
 from helios_pipe.tuples import NamedTuple
 
-Dialect = Literal["helios", "posix"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+Dialect: TypeAlias = "Literal['helios', 'posix']"
 
 # JavaScript's \s: Unicode's spaces, the line ends and the byte order mark.
 _SPACES = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-_TRIM = re.compile(f"^[{_SPACES}]+|[{_SPACES}]+$")
-_TOKEN = re.compile(
-    rf"(?P<space>[{_SPACES}]+)|\\(?P<escaped>.?)|(?P<quote>[\"'])|(?P<text>[^{_SPACES}\\\"']+)", re.DOTALL
-)
-_POSIX_PLAIN = re.compile(r"[ \t\r\n]+")
+_TRIM = regex(f"^[{_SPACES}]+|[{_SPACES}]+$")
+_TOKEN = regex(rf"(?P<space>[{_SPACES}]+)|\\(?P<escaped>.?)|(?P<quote>[\"'])|(?P<text>[^{_SPACES}\\\"']+)", re.DOTALL)
+_POSIX_PLAIN = regex(r"[ \t\r\n]+")
 
 
 class CommandError(UsageError, ValueError):

@@ -6,17 +6,17 @@ Where the chunks are one range cut evenly, and their commands differ in nothing 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from helios_pipe.manifest.model import ChunkRule, ExplicitChunk, Frames, Job, Manifest, Stitch
 from helios_pipe.manifest.scalars import resolve
 from helios_pipe.manifest.template import Field, Template
+from helios_pipe.regex import regex
 
 _WIDTH = 110
-_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./@%+-]*\Z")
-_QUOTED = re.compile(r"[\s'\"\\]")
+_PLAIN = regex(r"[A-Za-z_./][A-Za-z0-9_./@%+-]*\Z")
+_QUOTED = regex(r"[\s'\"\\]")
 _START, _COUNT = Field("chunk.start"), Field("chunk.count")
 _OPTIONS = {"--start-frame": _START, "--frame-count": _COUNT}
 

@@ -16,6 +16,7 @@ from helios_pipe.manifest.marks import Branch, Mark
 from helios_pipe.manifest.model import Scalar
 from helios_pipe.manifest.problems import FatalProblemError, Report
 from helios_pipe.manifest.scalars import resolve
+from helios_pipe.regex import regex
 
 MAX_DEPTH = 64
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels, the limit for a manifest"
@@ -24,7 +25,7 @@ MAX_TAG_DIRECTIVES = 16
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
-_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_SURROGATES = regex(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
 def parse_document(content: bytes, report: Report) -> Document:

@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from helios_pipe.errors import OutputError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from av.container import InputContainer
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
+from helios_pipe.regex import regex
 
-_NUMBER = re.compile(r"[0-9]+(?=[^0-9]*$)")
+_NUMBER = regex(r"[0-9]+(?=[^0-9]*$)")
 
 
 def frame_number(path: str) -> int | None:

@@ -4,12 +4,12 @@ room on the disk."""
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
+from helios_pipe.regex import regex
 from helios_pipe.transfer import MAKE_ROOM, free_bytes, room_of
 
-_WORD = re.compile(r"[^\s'\"`:,;()\[\]{}<>|=]+")
+_WORD = regex(r"[^\s'\"`:,;()\[\]{}<>|=]+")
 _MOST_WORDS = 4000
 _MOST_HINTS = 3
 NO_ROOM = "No space left on device"

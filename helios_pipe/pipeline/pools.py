@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
 
 from helios_pipe import settings
 from helios_pipe.adapters.local_logs import LogFolder, remove_empty
@@ -22,6 +21,7 @@ from helios_pipe.pipeline.workplace import standing_folder, work_folder
 from helios_pipe.ports import ActionRunner, BlobStore, WorkerAdapter
 from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helios_pipe.adapters.local_runner import LocalRunner
     from helios_pipe.stitch.runner import JoinRunner

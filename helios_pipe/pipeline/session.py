@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from helios_pipe import settings
 from helios_pipe.ahead import Ahead
@@ -39,6 +38,7 @@ from helios_pipe.tuples import NamedTuple
 from helios_pipe.version import __version__
 from helios_pipe.worker.environment import tool_path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helios_pipe.engine.plan import PlannedNode
     from helios_pipe.stores.shared import SharedCache

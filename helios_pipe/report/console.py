@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
-
 from helios_pipe.events import Event
 from helios_pipe.report import texts
 from helios_pipe.report.channel import Channel
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from rich.progress import Progress, TaskID
 
 _SHOWN_RUNNING = 4

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TextIO
 
 from helios_pipe.events import Event
 from helios_pipe.report.channel import Channel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 
 class JsonLines:

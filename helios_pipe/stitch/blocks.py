@@ -10,15 +10,15 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
     from types import TracebackType
-    from typing import Self
+    from typing import Any, Self, TypeVar
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+    Task = TypeVar("Task")
+    Result = TypeVar("Result")
 
 BLOCK = 1 << 19
 """Bytes read at a time."""

@@ -10,13 +10,16 @@ import json
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from helios_pipe.digest import Digest, canonical, is_digest
 from helios_pipe.errors import StitchError
 from helios_pipe.stitch.model import Joined, JoinedSound
 from helios_pipe.stitch.naming import STITCH_VERSION
 from helios_pipe.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PROOF_VERSION = 1
 

@@ -27,6 +27,7 @@ class EncodeRunner:
         self._blobs = blobs
 
     prepares = False
+    relay = None
 
     def prepare(self, steps: Iterable[Step]) -> None:
         """See ActionRunner. Each step is prepared when it comes."""

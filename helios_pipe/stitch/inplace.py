@@ -7,15 +7,16 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
 from helios_pipe.errors import StitchError
 from helios_pipe.media.mp4index import SampleTable, read_sample_table
 from helios_pipe.stitch.source import packets_of
 from helios_pipe.stitch.timeline import FrameWalk, OffGridError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import mmap
+    from typing import NoReturn
 
     from av.video.stream import VideoStream
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import lcm
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
 from helios_pipe.errors import StitchError
 from helios_pipe.stitch.model import JoinSettings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helios_pipe.stitch.preflight import Plan
 

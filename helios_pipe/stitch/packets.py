@@ -10,11 +10,11 @@ from array import array
 from collections import deque
 from hashlib import sha256
 from sys import byteorder
-from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest, digest_bytes, digest_file
 from helios_pipe.transfer import copy_file
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from concurrent.futures import Future, ThreadPoolExecutor

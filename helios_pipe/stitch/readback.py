@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from helios_pipe.digest import Digest
 from helios_pipe.media.mp4index import SampleTable, read_sample_table
@@ -26,9 +25,10 @@ from helios_pipe.stitch.stretches import ASIDE, opened_cut
 from helios_pipe.transfer import clone
 from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Self
+    from typing import Any, Self
 
 _LOOK = 1 << 30
 """From so many bytes on, the tenth of a second that it takes to load the media library is not felt."""

@@ -36,6 +36,7 @@ class JoinRunner:
         self._places = places
 
     prepares = False
+    relay = None
 
     def prepare(self, steps: Iterable[Step]) -> None:
         """See ActionRunner. Each step is prepared when it comes."""

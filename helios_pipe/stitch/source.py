@@ -6,13 +6,15 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
 
 from helios_pipe.errors import OutputError, StitchError
 from helios_pipe.media.container import open_media
 from helios_pipe.stitch.model import Piece, refuse
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from av.container import InputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream

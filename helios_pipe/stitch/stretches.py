@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
@@ -21,6 +20,7 @@ from helios_pipe.stitch.source import changed
 from helios_pipe.stitch.splice import Cut, Splice
 from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,11 +17,12 @@ from helios_pipe.action.tree import check_paths, read_tree
 from helios_pipe.digest import Digest, canonical, digest_bytes, digest_file, is_digest
 from helios_pipe.errors import BlobMissingError, StoreError
 from helios_pipe.ports import BlobStore
+from helios_pipe.regex import regex
 from helios_pipe.stores.naming import blob_name
 from helios_pipe.stores.parallel import each
 from helios_pipe.worker.signing import check_key, sign
 
-_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_JOB_ID = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _BUNDLES, _JOBS = "bundles/", "jobs/"
 
 

@@ -7,15 +7,15 @@ prefix, spelled plainly. What the configuration names is allowed whatever it is,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
 from helios_pipe.errors import AdapterError, UsageError
+from helios_pipe.regex import regex
 
 _LONGEST_URL = 8192
-_PLAIN = re.compile(r"[!-~]+")
-_OWN = re.compile(r"(AWS|GOOGLE|GCLOUD|CLOUDSDK|HELIOS_PIPE|LAMBDA|_?X_AMZN|BOTO)_|_HANDLER$|GCE_METADATA_")
+_PLAIN = regex(r"[!-~]+")
+_OWN = regex(r"(AWS|GOOGLE|GCLOUD|CLOUDSDK|HELIOS_PIPE|LAMBDA|_?X_AMZN|BOTO)_|_HANDLER$|GCE_METADATA_")
 """Variables of the worker itself: its credentials, and what tells it where to find some."""
 
 

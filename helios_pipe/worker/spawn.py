@@ -14,12 +14,13 @@ import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
 from helios_pipe.worker.programs import find_program
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ctypes
+    from typing import Any
 
 _CODEC, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _SETSIGDEF, _SETSID = 0x04, 0x80

@@ -70,6 +70,30 @@ def test_chunks_are_counted_and_joined_without_a_media_library(project: Project)
     assert project.path("out/film.mp4").exists()
 
 
+def test_chunks_are_made_and_joined_without_typing(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-9", size=5))
+    assert project.helios("run", "render.yaml", "-q").exit_code == 0  # by now its manifest is known
+    assert len(project.rendered()) == 2
+    forced = ("--force-node", "film/0001", "--force-node", "film/stitch")
+    assert not loaded(project, "run", "render.yaml", "--json", *forced) & (
+        HEAVY | SLOW_WAY | {"click", "dataclasses", "inspect", "typing"}
+    )
+    assert project.rendered() == ["5+5"]
+
+
+def test_a_command_joins_what_commands_made_without_typing(project: Project) -> None:
+    chunk = {"size": 1, "command": ["/bin/sh", "-c", 'echo x > "$0"', "{output}"], "output": "o.txt"}
+    stitch = {"command": ["/bin/sh", "-c", 'cat "$@" > {output}', "x", "{inputs}"], "output": "out/all.txt"}
+    taking = {"inputs": [{"job": "a"}], "command": ["/bin/sh", "-c", "cat jobs/a/* > {output}"], "output": "out/b.txt"}
+    project.manifest({"version": 1, "jobs": {"a": {"frames": 2, "chunk": chunk, "stitch": stitch}, "b": taking}})
+    assert project.helios("run", "render.yaml", "-q").exit_code == 0
+    unneeded = HEAVY | SLOW_WAY | {"click", "concurrent", "dataclasses", "inspect", "typing"}
+    one, join, taker = (("--force-node", name) for name in ("a/0001", "a/stitch", "b"))
+    for words in ((*one, *join), join, taker, ()):
+        assert not loaded(project, "run", "render.yaml", "--json", *words) & unneeded
+    assert project.path("out/all.txt").read_text() == project.path("out/b.txt").read_text() == "x\nx\n"
+
+
 @pytest.mark.parametrize("statement", ["import helios_pipe", "import helios_pipe.cli.main"])
 def test_importing_the_package_costs_no_heavy_import(statement: str) -> None:
     script = f"import sys; {statement}; print(*sorted(m.partition('.')[0] for m in sys.modules))"
@@ -84,6 +108,11 @@ def test_a_run_defines_its_named_tuples_in_the_quick_way() -> None:
         for path in there
         if re.search(r"^from typing import .*\bNamedTuple\b", path.read_text(), re.MULTILINE)
     ] == []
+
+
+def test_a_pattern_is_compiled_when_it_is_used() -> None:
+    there = (REPOSITORY / "helios_pipe").rglob("*.py")
+    assert [str(path) for path in there if re.search(r"^\w+ = re\.compile\(", path.read_text(), re.MULTILINE)] == []
 
 
 def test_a_run_with_little_to_do_loads_no_click(project: Project) -> None:

@@ -23,6 +23,7 @@ class Idle:
     """A runner that nobody gets to."""
 
     prepares = False
+    relay = None
 
     def prepare(self, steps: Iterable[Step]) -> None:
         raise AssertionError
