@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import pickle
 import typing
 from typing import Any
@@ -66,6 +68,48 @@ def test_it_tells_of_itself_what_one_of_typing_tells() -> None:
             assert name == "a"
         case _:
             pytest.fail("it does not match")
+
+
+def test_its_constructor_is_called_as_one_of_typing_is() -> None:
+    quick, slow = (inspect.signature(made).parameters.values() for made in (Quick, Slow))
+    assert [(p.name, p.kind, p.default) for p in quick] == [(p.name, p.kind, p.default) for p in slow]
+    assert Quick.__new__.__qualname__ == "Quick.__new__"
+    for given in ((), ("a", 1, (), 4)):
+        with pytest.raises(TypeError):
+            Quick(*given)
+    with pytest.raises(TypeError, match="colour"):
+        Quick("a", colour="red")  # type: ignore[call-arg]
+
+
+def test_what_it_is_made_of_has_to_fit() -> None:
+    assert Quick._make(["a", 1, ()]) == Quick("a", 1)
+    with pytest.raises(TypeError, match="expected 3"):
+        Quick._make(["a"])
+    with pytest.raises((TypeError, ValueError), match="colour"):
+        Quick("a")._replace(colour="red")  # type: ignore[call-arg]
+    assert copy.deepcopy(Quick("a", 1, ("b",))) == Quick("a", 1, ("b",))
+
+
+def test_two_of_one_size_are_not_taken_for_each_other() -> None:
+    class Other(tuples.NamedTuple):
+        width: int
+        height: int
+        depth: int = 7
+
+    other = Other(height=2, width=1)
+    assert (other.width, other.height, other.depth, repr(other)) == (
+        1,
+        2,
+        7,
+        f"{Other.__name__}(width=1, height=2, depth=7)",
+    )
+    assert Quick(name="a").size == 3
+
+
+def test_one_without_fields_is_empty() -> None:
+    base: Any = tuples.NamedTuple
+    made = type(base)("Empty", (base,), {"__module__": __name__, "__annotations__": {}})
+    assert (made(), made._fields, repr(made())) == ((), (), "Empty()")
 
 
 def test_what_typing_refuses_is_refused() -> None:
