@@ -18,8 +18,11 @@ _Move = Callable[[bytes, bytes], int]
 
 def move_to_new(source: str, target: str) -> bool:
     """Rename `source`, unless something has that name already: then False, and nothing is changed. In one step, where system and
-    file system know how; elsewhere somebody may be quicker, and is replaced. Raises OSError."""
-    move = _kernels_move()
+    file system know how and this process has what it takes to ask them (whoever starts commands has); else somebody may be a
+    moment quicker, and is replaced. Raises OSError."""
+    move = (
+        _kernels_move() if "ctypes" in sys.modules else None
+    )  # for a few files, it takes longer to load than it saves
     number = move(os.fsencode(source), os.fsencode(target)) if move is not None else errno.ENOSYS
     if number in _UNKNOWN:
         if os.path.lexists(target):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes  # noqa: F401 - as it is in a process that starts commands
 import errno
 import sys
 from pathlib import Path
