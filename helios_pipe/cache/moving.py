@@ -20,9 +20,8 @@ def move_to_new(source: str, target: str) -> bool:
     """Rename `source`, unless something has that name already: then False, and nothing is changed. In one step, where system and
     file system know how and this process has what it takes to ask them (whoever starts commands has); else somebody may be a
     moment quicker, and is replaced. Raises OSError."""
-    move = (
-        _kernels_move() if "ctypes" in sys.modules else None
-    )  # for a few files, it takes longer to load than it saves
+    known = "ctypes" in sys.modules  # for a few files, it takes longer to load than it saves
+    move = _kernels_move() if known else None
     number = move(os.fsencode(source), os.fsencode(target)) if move is not None else errno.ENOSYS
     if number in _UNKNOWN:
         if os.path.lexists(target):
