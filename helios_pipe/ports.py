@@ -90,8 +90,7 @@ class Artifact(NamedTuple):
 class WorkerResult(NamedTuple):
     """How a command ended. stdout and stderr are tails; a remote worker leaves the whole in the store as `log` where they
     are cut, and names inputs that it did not find there whole (`lacking`). `failure` is set whenever `exit_code` is not 0,
-    and may be set when the command itself was fine (a timeout that it survived with exit 0 is a failure still). `alone`:
-    surely nothing is left of what the command started, on this machine."""
+    and may be set when the command itself was fine (a timeout that it survived with exit 0 is a failure still)."""
 
     exit_code: int
     stdout: str = ""
@@ -105,7 +104,6 @@ class WorkerResult(NamedTuple):
     tools: Mapping[str, str] = NOTHING
     billed_ms: int | None = None
     memory_mb: int | None = None
-    alone: bool = False
 
 
 class Capabilities(NamedTuple):

@@ -111,7 +111,6 @@ class LocalRunner:
         running: Callable[[], None] | None,
     ) -> Outcome | Rest:  # fmt: skip
         result = self._adapter.execute(self._job(action, attempt, cancel, workspace, log, running))
-        workspace.alone = result.alone
         common = {
             "exit_code": result.exit_code, "duration_s": result.duration_ms / 1000, "memory_mb": result.memory_mb,
             "tail": result.stderr or result.stdout, "log": log.kept(),

@@ -151,7 +151,7 @@ class Pools:
         if isinstance(adapter, int):
             from helios_pipe.adapters.local import LocalWorkerAdapter
 
-            adapter = LocalWorkerAdapter(adapter, deserted=self._deserted)
+            adapter = LocalWorkerAdapter(adapter)
         session = self._session
         workspaces = Workspaces(
             self._work / name, session.inputs.place_of, project=session.root, deserted=self._deserted,

@@ -14,7 +14,6 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
 from resource import RUSAGE_SELF, getrusage
 
 from helios_pipe.errors import AdapterError
@@ -42,16 +41,13 @@ class _Stop(NamedTuple):
     reason: str
 
 
-def run_process(
-    job: WorkerJob, *, grace_s: float = 5.0, tail_bytes: int = 65536, deserted: Callable[[], bool] | None = None
-) -> WorkerResult:
+def run_process(job: WorkerJob, *, grace_s: float = 5.0, tail_bytes: int = 65536) -> WorkerResult:
     """Run the job's command to its end, in a session of its own, without a shell, with nothing on stdin, with exactly its
     environment and no descriptors but the three. Blocking; safe in several threads at once. When it returns, or raises,
     nothing of the command's group runs any more.
 
     With a log, no callbacks and no mask, the command writes to the log itself: `stdout` is then the tail of both streams.
     Otherwise they are read here, in the calling thread, and callbacks are called in it: a slow one holds the command up.
-    `deserted` may tell that nothing is left of any command that has ended (`worker.adopted`).
 
     A program that cannot be started is a result (127, 126). Raises AdapterError where there is no folder to run in or a
     process cannot be killed, TransientAdapterError where the machine is short of processes, descriptors or memory."""
@@ -71,7 +67,7 @@ def run_process(
         if job.on_start is not None:
             job.on_start()
         stop = running.wait(_Limits(job, output, began))
-        running.end(min(grace_s, _LEFT_OVER_GRACE_S) if stop is None else grace_s, deserted)
+        running.end(min(grace_s, _LEFT_OVER_GRACE_S) if stop is None else grace_s)
         return _result(job, running, stop, output.finish(), began)
     finally:
         try:
@@ -155,8 +151,6 @@ class _Running:
         if self._pidfd != -1:
             self._poll.register(self._pidfd, select.POLLIN)
         self.exit_code: int | None = None
-        self.alone = False
-        """Whether surely nothing of it is left, in its group or elsewhere."""
         self.peak_kib = 0
         self._over = False
 
@@ -170,10 +164,9 @@ class _Running:
             if stop is not None:
                 return stop
 
-    def end(self, grace_s: float, deserted: Callable[[], bool] | None) -> None:
+    def end(self, grace_s: float) -> None:
         """End what runs of its group, and return when it does no more: at once, where nothing does."""
-        self.alone = self.exit_code is not None and deserted is not None and deserted()
-        if not self.alone and (self.exit_code is None or self._group.alive()):
+        if self.exit_code is None or self._group.alive():
             self._group.look()
             ask_to_end(self._group)
             if not self._gone_within(grace_s):
@@ -267,7 +260,6 @@ def _result(job: WorkerJob, ended: _Running, stop: _Stop | None, tails: Tails, b
         failure=failure,
         reason=reason,
         memory_mb=_memory_mb(ended.peak_kib),
-        alone=ended.alone,
     )
 
 

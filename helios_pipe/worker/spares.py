@@ -82,8 +82,10 @@ class Spares:
         return self._deserted is not None and self._deserted()
 
     def give_back(self, layout: Layout, root: str, seen: Seen, passing: tuple[str, ...]) -> bool:
-        """Keep the set, which nobody can be in any more, for another attempt if it is as it was; False where it has to be
-        removed. `passing` are the paths in its `w` that were there for a time and are gone now. Raises OSError."""
+        """Keep the set for another attempt if it is as it was; False where it has to be removed. `passing` are the paths in
+        its `w` that were there for a time and are gone now. Raises OSError."""
+        if not self.deserted():
+            return False
         if not self._silent(layout, seen, passing) and _look(root, list(seen.places)[1:]) != seen.looked:
             return False
         self._spares.setdefault(layout, []).append((root, seen))

@@ -33,8 +33,6 @@ class Workspace:
         """The paths of the inputs that it was given besides those of the layout."""
         self.taken = False
         """Whether the output has been moved away."""
-        self.alone = False
-        """Whether surely nothing is left of what ran in it."""
         self.given_on = False
         """Whether, when it was over, nobody was left who could still write, and its folders are another attempt's."""
         self._root = root
@@ -144,8 +142,6 @@ class Workspace:
         seen, layout = self._seen, self._layout
         if not self._whole or seen is None or layout is None:
             self._spares.deserted()  # or whoever has ended of what others left would stay in the table of processes
-            return False
-        if not self.alone and not self._spares.deserted():
             return False
         return self._spares.give_back(layout, self._root, seen, (self._output, *self.names))
 

@@ -372,48 +372,6 @@ def test_a_daemon_in_its_own_session_that_holds_the_pipes_keeps_nobody_waiting(t
         os.kill(daemon, signal.SIGKILL)
 
 
-ALONE = """
-import sys
-from pathlib import Path
-from helios_pipe.ports import WorkerJob
-from helios_pipe.worker.adopted import adopt_orphans
-from helios_pipe.worker.process import run_process
-from threading import Thread
-
-deserted = adopt_orphans()
-assert deserted is not None
-def run(script, **options):
-    result = run_process(WorkerJob("sh", ("-c", script), {"PATH": sys.argv[1]}, sys.argv[2], **options), deserted=deserted)
-    print(result.exit_code, result.alone)
-def all_of_it():  # the main thread starts no commands: it adopts
-    run("true")
-    run("exit 3")
-    run("sleep 0.1 & exit 0")  # in its group: ended before there is a result
-    run("sleep 300", timeout_s=0.1)
-    run("setsid sh -c 'echo $$ > pid; exec sleep 300' & until [ -s pid ]; do sleep 0.01; done")  # a daemon
-    run("true")
-thread = Thread(target=all_of_it)
-thread.start()
-thread.join()
-"""
-
-
-def test_a_result_says_when_surely_nothing_is_left_of_a_command(tmp_path: Path) -> None:
-    """Of a command that left a daemon it does not, nor of any other one as long as that runs."""
-    argv = [sys.executable, "-c", ALONE, ENV["PATH"], str(tmp_path)]
-    printed = subprocess.run(argv, capture_output=True, text=True, timeout=SOON_S)
-    try:
-        assert printed.returncode == 0, printed.stderr
-        said = ["0 True", "3 True", "0 False", "143 False", "0 False", "0 False"]
-        assert printed.stdout.splitlines() == said
-    finally:
-        os.kill(pid_in(tmp_path / "pid"), signal.SIGKILL)
-
-
-def test_who_cannot_tell_what_is_left_does_not_say_that_nothing_is(tmp_path: Path) -> None:
-    assert not shell(tmp_path, "true").alone
-
-
 def test_an_unreaped_orphan_of_the_group_keeps_nobody_waiting() -> None:
     """As the first process of a container we inherit orphans; nobody else waits for them."""
     script = """
