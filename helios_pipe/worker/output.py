@@ -80,8 +80,10 @@ class Pump:
         tail_bytes: int,
         callbacks: tuple[_OnText | None, _OnText | None] = (None, None),
         mask: Iterable[str] = (),
+        opened: int | None = None,
     ) -> None:
-        self._log = _Log(log)
+        """`opened` is a descriptor of the log, to be appended to, whatever name it has by then. It stays open."""
+        self._log = _Log(log, opened)
         secrets = tuple(mask)
         self._streams: dict[int, _Stream] = {}
         self._both: list[_Stream] = []
@@ -148,11 +150,13 @@ class Pump:
 
 
 class _Log:
-    """The log, where there is one: made with the first byte. One that cannot be written must not end the command."""
+    """The log, where there is one: `opened` by whoever made it, or made with the first byte. One that cannot be written must not
+    end the command."""
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, opened: int | None) -> None:
         self._path = path
-        self._file = -1
+        self._file = -1 if opened is None else opened
+        self._own = opened is None
         self.trouble = ""
 
     def write(self, data: bytes) -> None:
@@ -167,9 +171,9 @@ class _Log:
             self.trouble = f"its log {self._path} could not be written: {error.strerror}"
 
     def close(self) -> None:
-        if self._file != -1:
+        if self._own and self._file != -1:
             os.close(self._file)
-            self._file = -1
+        self._file = -1
 
 
 class _Stream:

@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable
 from resource import RUSAGE_SELF, getrusage
 
 from helios_pipe.errors import AdapterError
@@ -65,7 +66,7 @@ def run_process(job: WorkerJob, *, grace_s: float = 5.0, tail_bytes: int = 65536
         output.started()
         running = _Running(born.pid, job.command, output)
         if job.on_start is not None:
-            job.on_start()
+            began += _took(job.on_start)
         stop = running.wait(_Limits(job, output, began))
         running.end(min(grace_s, _LEFT_OVER_GRACE_S) if stop is None else grace_s)
         return _result(job, running, stop, output.finish(), began)
@@ -79,12 +80,19 @@ def run_process(job: WorkerJob, *, grace_s: float = 5.0, tail_bytes: int = 65536
             output.close()
 
 
+def _took(call: Callable[[], None]) -> float:
+    """Seconds. They are not the command's: a full pipe may have held it up meanwhile."""
+    before = time.monotonic()
+    call()
+    return time.monotonic() - before
+
+
 def _open_output(job: WorkerJob, tail_bytes: int) -> Direct | Pump:
     log = None if job.log is None else str(job.log)
     try:
         if log is not None and job.on_stdout is None and job.on_stderr is None and not any(job.mask):
             return Direct(log, tail_bytes, job.log_opened)
-        return Pump(log, tail_bytes, (job.on_stdout, job.on_stderr), job.mask)
+        return Pump(log, tail_bytes, (job.on_stdout, job.on_stderr), job.mask, job.log_opened)
     except OSError as error:
         raise no_output(job, error) from error
 

@@ -341,6 +341,43 @@ def test_an_interrupt_while_its_left_overs_are_ended_leaves_nothing_running(tmp_
     assert not runs(pid_in(tmp_path / "pid"))
 
 
+# --- who is told that it runs
+
+
+def test_the_time_that_it_takes_to_be_told_is_not_the_commands(tmp_path: Path) -> None:
+    """Its output is not read meanwhile: it is held up by a full pipe, and would be out of time through no fault of its own."""
+    script = f"head -c 300000 /dev/zero; touch {tmp_path}/over"
+    result = shell(tmp_path, script, timeout_s=1.0, mask=("x",), log=tmp_path / "log", on_start=lambda: time.sleep(2.0))
+    assert (result.exit_code, result.failure) == (0, None), result.reason
+    assert (tmp_path / "log").stat().st_size == 300000
+    assert result.duration_ms < 2000
+
+
+# --- its log
+
+
+@pytest.mark.parametrize("way", ["masked", "told", "direct"])
+def test_the_log_may_get_another_name_before_anything_is_said(tmp_path: Path, way: str) -> None:
+    """As soon as somebody may want to look at it."""
+    old, new = tmp_path / "old.log", tmp_path / "new.log"
+    told: list[str] = []
+    options: dict[str, Any] = {"masked": {"mask": ("x",)}, "told": {"on_stdout": told.append}, "direct": {}}[way]
+    opened = os.open(old, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+
+    def show() -> None:
+        if not new.exists():
+            old.rename(new)
+
+    try:
+        script = "until [ -e new.log ]; do sleep 0.01; done; echo said"
+        result = shell(tmp_path, script, log=old, log_opened=opened, on_tick=show, timeout_s=SOON_S, **options)
+        os.fstat(opened)  # it is the caller's
+    finally:
+        os.close(opened)
+    assert (result.exit_code, result.stdout) == (0, "said\n")
+    assert (new.read_text(), old.exists()) == ("said\n", False)
+
+
 # --- what it leaves
 
 
