@@ -73,7 +73,6 @@ class Log:
         self._node = node
         self._attempt = attempt
         self._descriptor = descriptor
-        self._silent = False
 
     def descriptor(self) -> int | None:
         """The file, made and opened, to be read and to be written to its end, for as long as the attempt lasts. None where it
@@ -105,8 +104,7 @@ class Log:
 
     def kept(self) -> Path | None:
         """The log, by its name, where anything is in it. Raises StoreError."""
-        self._silent = not self._size()
-        if self._silent:
+        if not self._size():
             return None
         self._name()
         return Path(self.place)
@@ -127,13 +125,12 @@ class Log:
 
     def close(self, *, alone: bool) -> None:
         """The attempt is over. If nothing was said, the file is another one's, but only if nobody else can have it open any more
-        (`alone`)."""
-        if self._silent or not self._size():
-            if not alone:
-                self._shut()
-            self._logs.take_back(self, self._descriptor, alone=alone)
-        else:
+        (`alone`). What somebody said who left the command's group, after it had ended, is kept, too."""
+        said = self._size() > 0
+        if said or not alone:
             self._shut()
+        if not (said and self.named):
+            self._logs.take_back(self, self._descriptor, alone=alone and not said)
 
 
 class Logs:
@@ -156,7 +153,7 @@ class Logs:
         return Log(self, node, attempt, file, descriptor)
 
     def take_back(self, log: Log, descriptor: int, *, alone: bool) -> None:
-        """This one is empty, as yet."""
+        """This one is empty; if not `alone`, as yet."""
         if not alone:
             self._left.append(log)
             return

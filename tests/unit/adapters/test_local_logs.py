@@ -151,3 +151,19 @@ def test_the_same_descriptor_serves_again(logs: Logs) -> None:
 
 def test_one_that_cannot_be_opened_has_no_descriptor(tmp_path: Path) -> None:
     assert Logs(lambda node, _: tmp_path / node, tmp_path / "not/there").open("0000", 1).descriptor() is None
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_comes_late_is_kept_and_never_the_next_ones(logs: Logs, tmp_path: Path, alone: bool) -> None:
+    """A daemon writes after the end of the command that started it, and may be gone itself when that is tidied up."""
+    first = opened(logs, "0000")
+    assert first.kept() is None
+    with at(first).open("a") as file:
+        file.write("late")
+    first.close(alone=alone)
+    second = opened(logs, "0001")
+    assert at(second).read_text() == ""
+    second.close(alone=True)
+    logs.clear()
+    assert (tmp_path / "logs/0000.1.log").read_text() == "late"
+    assert sorted(path.name for path in tmp_path.rglob("*.log")) == ["0000.1.log"]
