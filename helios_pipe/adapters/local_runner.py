@@ -69,7 +69,7 @@ class LocalRunner:
     @property
     def relay(self) -> LocalRunner | None:
         """See ActionRunner."""
-        return self if self._adapter.capabilities.tells_start else None
+        return self if getattr(self._adapter.capabilities, "tells_start", False) else None
 
     def run(self, step: Step, attempt: int, cancel: Event) -> Outcome:
         """See ActionRunner."""
@@ -146,10 +146,14 @@ class LocalRunner:
 
     def _take_in(self, workspace: Workspace, log: Log, common: Mapping[str, Any]) -> Outcome:
         """Take in the file that a command has left, and end its workspace. Raises StoreError."""
+        name = workspace.output.rpartition("/")[2]
         try:
             blob = self._blobs.adopt(workspace.output)
             workspace.taken = True
             return Outcome(blob.digest, blob.folder, blob.mark, **common)
+        except FileNotFoundError:  # by something that the command has left running
+            reason = f"its output {name} was there, and was taken away before it was stored"
+            return Outcome(failure=FailureClass.INFRASTRUCTURE, reason=reason, **common)
         finally:
             _end(workspace, log)
 

@@ -178,19 +178,21 @@ class Blobs:
                 _sync(source)
             if not _moved(source, target):
                 if (stays := self._stays(target, source)) is not None:
-                    _unlink(source)
                     return stays
                 os.rename(source, target)
             if self._durable:
                 _sync(os.path.dirname(target))
         except OSError as error:
             if error.errno == 18:  # EXDEV: another file system; copy, then try again from here
+                if (stays := self._stays(target, source)) is not None:
+                    return stays
                 return self._move_in(self._copied_here(source), digest)
             raise write_failed(f"{source} cannot be stored as {target}", target, error) from error
         return Mark(stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
     def _stays(self, target: str, source: str) -> Mark | None:
-        """The mark of the blob that is there already, where its bytes are those of `source`; None where it has to be replaced."""
+        """The mark of the blob that is there already, where its bytes are those of `source`, which is removed then; None where it
+        is not there, or has to be replaced."""
         there = mark_of(target)
         try:
             if there is None or not same_bytes(target, source):  # takes a third of the time of hashing them
@@ -201,6 +203,7 @@ class Blobs:
                 _sync(os.path.dirname(target))
         except OSError:
             return None
+        _unlink(source)
         return Mark(*there)
 
     def _copied_here(self, source: str) -> str:

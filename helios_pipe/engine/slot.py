@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Event, Semaphore
+from threading import Event, Semaphore, get_ident
 
 from helios_pipe.action.model import Step
 from helios_pipe.engine.work import Task
@@ -75,6 +75,7 @@ class Slot:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._thread = 0
         self._left: tuple[Flight, Rest] | None = None
         """An attempt whose command has ended well, and what is left to do of it."""
         self._unsaid: Flight | None = None
@@ -83,10 +84,14 @@ class Slot:
         """How many failures the loop has to decide on before anything else is begun here."""
 
     def serve(self) -> None:
-        """Until there is no more to come."""
+        """Until there is no more to come. In a thread of its own."""
+        self._thread = get_ident()
         while (flight := self._next()) is not None:
             if self._left is not None and not (self._desk.swift and _alike(flight, self._left[0])):
                 self._finish()
+                if self._owed:
+                    self._desk.inbox.put(flight)  # nothing is begun before that was decided on
+                    continue
             flight.began = self._desk.clock()
             self._attempt(flight)
             if not self._desk.swift:
@@ -95,7 +100,7 @@ class Slot:
 
     def _next(self) -> Flight | None:
         inbox = self._desk.inbox
-        if self._left is not None and not self._owed:
+        if self._left is not None and not self._owed and self._desk.swift:
             try:
                 return inbox.get_nowait()
             except Empty:
@@ -120,7 +125,9 @@ class Slot:
             self._left = flight, came
 
     def _running(self) -> None:
-        """The command of the attempt that was taken up runs, or is over."""
+        """The command of the attempt that was taken up runs, or is over. Who says so from another thread is not heard."""
+        if get_ident() != self._thread:
+            return
         self._finish()
         if self._unsaid is not None:
             started, self._unsaid = self._unsaid, None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -36,7 +36,8 @@ class Relay:
         self.gates: dict[str, Event] = {}
         self.rests: dict[str, Callable[[], Outcome]] = {}
         self.failing: set[str] = set()
-        self.silent = False
+        self.after: dict[str, Callable[[], None]] = {}
+        self.silent = self.elsewhere = False
 
     @property
     def relay(self) -> Relay | None:
@@ -53,8 +54,13 @@ class Relay:
         self.done.append(f"begin {step.node}")
         if step.node in self.gates:
             assert self.gates[step.node].wait(SOON_S)
-        if not self.silent:
+        if self.elsewhere:
+            thread = Thread(target=running)
+            thread.start()
+            thread.join()
+        elif not self.silent:
             running()
+        self.after.get(step.node, lambda: None)()
         self.done.append(f"end {step.node}")
         if step.node in self.failing:
             return Outcome(failure=FailureClass.COMMAND, reason="exit code 1")
@@ -187,6 +193,44 @@ def test_what_goes_wrong_with_the_rest_does_not_touch_the_command_that_runs(erro
         assert [flight.task.name for flight in slot.pool.take_back()] == ["c"]
         slot.pool.failure_handled()
     assert runner.done == ["begin a", "end a", "begin b", "rest a", "end b", "rest b", "close"]
+
+
+@pytest.mark.parametrize("why", ["another job", "slower now"])
+def test_a_failure_before_the_next_one_begins_is_decided_on_first(why: str) -> None:
+    """It was taken out of the queue already: it is put back, where it can be taken from."""
+    runner = Relay()
+    with bench(runner, swift=True, announce=False) as slot:
+
+        def broken() -> Outcome:
+            raise StoreError("the disk is full")
+
+        def slower() -> None:
+            slot.pool.pace(swift=False)
+
+        runner.rests["a"] = broken
+        runner.after["a"] = slower if why == "slower now" else lambda: None
+        slot.give("a", "b", others=("b",) if why == "another job" else ())
+        assert slot.hear(1) == ["ended a fatal"]
+        assert [flight.task.name for flight in wait_for(slot.pool.take_back)] == ["b"]
+        slot.pool.failure_handled()
+    assert runner.done == ["begin a", "end a", "rest a", "close"]
+
+
+def wait_for(look: Callable[[], list[Flight]]) -> list[Flight]:
+    until = time.monotonic() + SOON_S
+    while not (found := look()) and time.monotonic() < until:
+        time.sleep(0.001)
+    return found
+
+
+def test_only_the_slots_own_thread_is_heard() -> None:
+    """An adapter may run a command in a thread of its own, and give it up."""
+    runner = Relay()
+    runner.elsewhere = True
+    with bench(runner, swift=True, announce=False) as slot:
+        slot.give("a", "b")
+        assert slot.hear(2) == ["ended a", "ended b"]
+    assert runner.done == ["begin a", "end a", "begin b", "end b", "rest a", "rest b", "close"]
 
 
 def test_what_is_left_when_the_slots_are_closed_is_done_first() -> None:
