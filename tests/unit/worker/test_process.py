@@ -361,7 +361,7 @@ def test_the_log_may_get_another_name_before_anything_is_said(tmp_path: Path, wa
     """As soon as somebody may want to look at it."""
     old, new = tmp_path / "old.log", tmp_path / "new.log"
     told: list[str] = []
-    options: dict[str, Any] = {"masked": {"mask": ("x",)}, "told": {"on_stdout": told.append}, "direct": {}}[way]
+    ways: dict[str, dict[str, Any]] = {"masked": {"mask": ("x",)}, "told": {"on_stdout": told.append}, "direct": {}}
     opened = os.open(old, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
 
     def show() -> None:
@@ -370,7 +370,7 @@ def test_the_log_may_get_another_name_before_anything_is_said(tmp_path: Path, wa
 
     try:
         script = "until [ -e new.log ]; do sleep 0.01; done; echo said"
-        result = shell(tmp_path, script, log=old, log_opened=opened, on_tick=show, timeout_s=SOON_S, **options)
+        result = shell(tmp_path, script, log=old, log_opened=opened, on_tick=show, timeout_s=SOON_S, **ways[way])
         os.fstat(opened)  # it is the caller's
     finally:
         os.close(opened)
