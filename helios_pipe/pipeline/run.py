@@ -197,12 +197,12 @@ class _Run:
         self.session.placer.close()
 
     def report(self, counts: Mapping[State, int], flights: Sequence[Flight]) -> None:
-        """Say in the journal how far the run is, for other terminals."""
-        self.session.results.flush()
+        """Say in the journal how far the run is, for other terminals, and let them see what was made."""
         now = time.monotonic()
         if now < self.next_report:
             return
         self.next_report = now + _REPORT_S
+        self.session.results.flush()
         wall = time.time()
         running = [RunningNode(f.task.name, f.attempt, wall - (now - (f.began or now))) for f in flights]
         progress = Progress(
