@@ -202,8 +202,9 @@ class Loop:
                 self._share(follower, task)
         for task, outcome in settled.failed:
             self._failed(task, outcome)
-        for message in (message for message in batch if message.outcome.digest is None):
-            self._around.pool_of(message.task).failure_handled()
+        for message in batch:
+            if message.outcome.digest is None:
+                message.flight.decided()
 
     def _counted(self, batch: list[Ended]) -> tuple[list[Ended], list[Ended]]:
         """The attempts whose outcome counts, and those that another attempt at the same task makes up for: the first good

@@ -34,7 +34,7 @@ class Pool:
         self._runner = runner
         self._desk = Desk(runner, told, clock, announce=announce)
         self._flying: set[Flight] = set()
-        self._threads: list[Thread] = []
+        self._slots: list[tuple[Slot, Thread]] = []
 
     def room(self, depth: int) -> int:
         """How many more tasks it takes now, where it may be given `depth` times as many as it has slots."""
@@ -63,9 +63,10 @@ class Pool:
         """Give it an attempt; it answers with Ended."""
         self.given += 1
         self._flying.add(flight)
-        if len(self._threads) < min(self.size, self.given):
-            thread = Thread(target=Slot(self._desk).serve, name=f"slot-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
+        if len(self._slots) < min(self.size, self.given):
+            slot = Slot(self._desk)
+            thread = Thread(target=slot.serve, name=f"slot-{len(self._slots)}", daemon=True)
+            self._slots.append((slot, thread))
             thread.start()
         self._desk.inbox.put(flight)
 
@@ -91,19 +92,15 @@ class Pool:
         for flight in self._flying:
             flight.cancel.set()
 
-    def failure_handled(self) -> None:
-        """The loop has decided what a failure means: its slot may go on."""
-        self._desk.handled.release()
-
     def close(self) -> None:
         """End the slots when they are through with what they are at, and give back what the runner holds. What no slot has
         taken up is left."""
         self._desk.closed = True
         self.take_back()
-        self._desk.handled.release(max(1, len(self._threads)))
-        for _ in self._threads:
+        for slot, _ in self._slots:
+            slot.let_go()
             self._desk.inbox.put(None)
-        for thread in self._threads:
+        for _, thread in self._slots:
             thread.join()
-        self._threads.clear()
+        self._slots.clear()
         self._runner.close()

@@ -14,15 +14,21 @@ from helios_pipe.ports import ActionRunner, FailureClass, Outcome, Rest
 from helios_pipe.tuples import NamedTuple
 
 
+def _nobody_waits() -> None:
+    """What there is to do when an attempt was decided on that did not fail."""
+
+
 class Flight:
     """One attempt at a task, on its way. `began` (monotonic seconds) is None until a slot takes it up; a `copy` was started
-    while another attempt at the same task was under way."""
+    while another attempt at the same task was under way. Where it failed, its slot waits until it is told that this was `decided`
+    on."""
 
-    __slots__ = ("attempt", "began", "cancel", "copy", "step", "task")
+    __slots__ = ("attempt", "began", "cancel", "copy", "decided", "step", "task")
 
     def __init__(self, task: Task, step: Step, attempt: int, copy: bool = False, began: float | None = None) -> None:
         self.task, self.step, self.attempt, self.copy, self.began = task, step, attempt, copy, began
         self.cancel = Event()
+        self.decided: Callable[[], None] = _nobody_waits
 
 
 class Started(NamedTuple):
@@ -49,15 +55,13 @@ Message = Started | Ended | None
 
 
 class Desk:
-    """What the slots of a pool share. `swift`: attempts end in quick succession. `handled` has as many permits as the loop has
-    decided on failures."""
+    """What the slots of a pool share. `swift`: attempts end in quick succession."""
 
     def __init__(
         self, runner: ActionRunner, told: SimpleQueue[Message], clock: Callable[[], float], *, announce: bool
     ) -> None:
         self.told, self.clock, self.announce = told, clock, announce
         self.inbox: SimpleQueue[Flight | None] = SimpleQueue()
-        self.handled = Semaphore(0)
         self.swift = self.closed = False
         self._runner = runner
         self._relay = runner.relay
@@ -82,6 +86,8 @@ class Slot:
         """An attempt that was taken up, which has not been said yet."""
         self._owed = 0
         """How many failures the loop has to decide on before anything else is begun here."""
+        self._decided = Semaphore(0)
+        """As many permits as it has decided on."""
 
     def serve(self) -> None:
         """Until there is no more to come. In a thread of its own."""
@@ -107,7 +113,7 @@ class Slot:
                 pass
         self._finish()
         while self._owed and not self._desk.closed:
-            self._desk.handled.acquire()  # the first failure may be the last thing that is done
+            self._decided.acquire()  # the first failure may be the last thing that is done
             self._owed -= 1
         return inbox.get()
 
@@ -142,8 +148,14 @@ class Slot:
             self._tell(ended)
 
     def _tell(self, ended: Ended) -> None:
-        self._owed += ended.outcome.digest is None
+        if ended.outcome.digest is None:
+            self._owed += 1
+            ended.flight.decided = self._decided.release
         self._desk.told.put(ended)
+
+    def let_go(self) -> None:
+        """The desk is closed: wait for no decision any more."""
+        self._decided.release()
 
 
 def _alike(one: Flight, other: Flight) -> bool:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, Thread, get_ident
 
 import pytest
 
@@ -37,6 +37,8 @@ class Relay:
         self.rests: dict[str, Callable[[], Outcome]] = {}
         self.failing: set[str] = set()
         self.after: dict[str, Callable[[], None]] = {}
+        self.threads: dict[str, int] = {}
+        """Which one ran which command."""
         self.silent = self.elsewhere = False
 
     @property
@@ -52,6 +54,7 @@ class Relay:
 
     def begin(self, step: Step, attempt: int, cancel: Event, running: Callable[[], None]) -> Outcome | Rest:
         self.done.append(f"begin {step.node}")
+        self.threads[step.node] = get_ident()
         if step.node in self.gates:
             assert self.gates[step.node].wait(SOON_S)
         if self.elsewhere:
@@ -83,12 +86,13 @@ class Plain(Relay):
 
 
 class Bench:
-    """One slot. The first attempt is held until all are given, so that what is next is there when it ends."""
+    """One slot, or more. The first attempt is held until all are given, so that what is next is there when it ends."""
 
-    def __init__(self, runner: Relay, *, swift: bool, announce: bool = True) -> None:
+    def __init__(self, runner: Relay, *, swift: bool, announce: bool = True, slots: int = 1) -> None:
         self.runner = runner
         self.told: SimpleQueue[Message] = SimpleQueue()
-        self.pool = Pool(runner, 1, self.told, announce=announce)
+        self.pool = Pool(runner, slots, self.told, announce=announce)
+        self.heard: list[Message] = []
         self.pool.pace(swift=swift)
 
     def give(self, *nodes: str, others: tuple[str, ...] = ()) -> None:
@@ -100,7 +104,14 @@ class Bench:
 
     def hear(self, count: int) -> list[str]:
         """So many words of the slot."""
-        return [shown(self.told.get(timeout=SOON_S)) for _ in range(count)]
+        self.heard = [self.told.get(timeout=SOON_S) for _ in range(count)]
+        return [shown(message) for message in self.heard]
+
+    def decide(self) -> None:
+        """On the failures that were heard of last."""
+        for message in self.heard:
+            if isinstance(message, Ended) and message.outcome.digest is None:
+                message.flight.decided()
 
 
 def shown(message: Message) -> str:
@@ -112,8 +123,8 @@ def shown(message: Message) -> str:
 
 
 @contextmanager
-def bench(runner: Relay, *, swift: bool, announce: bool = True) -> Iterator[Bench]:
-    made = Bench(runner, swift=swift, announce=announce)
+def bench(runner: Relay, *, swift: bool, announce: bool = True, slots: int = 1) -> Iterator[Bench]:
+    made = Bench(runner, swift=swift, announce=announce, slots=slots)
     try:
         yield made
     finally:
@@ -171,7 +182,7 @@ def test_after_a_failure_nothing_begins_until_it_was_decided_on() -> None:
         slot.give("a", "b")
         assert slot.hear(1) == ["ended a command"]
         assert slot.pool.take_back()[0].task.name == "b"
-        slot.pool.failure_handled()
+        slot.decide()
     assert runner.done == ["begin a", "end a", "close"]
 
 
@@ -191,7 +202,7 @@ def test_what_goes_wrong_with_the_rest_does_not_touch_the_command_that_runs(erro
         slot.give("a", "b", "c")
         assert slot.hear(2) == [f"ended a {failure}", "ended b"]
         assert [flight.task.name for flight in slot.pool.take_back()] == ["c"]
-        slot.pool.failure_handled()
+        slot.decide()
     assert runner.done == ["begin a", "end a", "begin b", "rest a", "end b", "rest b", "close"]
 
 
@@ -212,7 +223,7 @@ def test_a_failure_before_the_next_one_begins_is_decided_on_first(why: str) -> N
         slot.give("a", "b", others=("b",) if why == "another job" else ())
         assert slot.hear(1) == ["ended a fatal"]
         assert [flight.task.name for flight in wait_for(slot.pool.take_back)] == ["b"]
-        slot.pool.failure_handled()
+        slot.decide()
     assert runner.done == ["begin a", "end a", "rest a", "close"]
 
 
@@ -221,6 +232,25 @@ def wait_for(look: Callable[[], list[Flight]]) -> list[Flight]:
     while not (found := look()) and time.monotonic() < until:
         time.sleep(0.001)
     return found
+
+
+def test_a_slot_waits_for_the_decision_on_its_own_failure() -> None:
+    """That on another slot's is none on this one's: it may be tried again, and this one be the end of the run."""
+    runner = Relay()
+    runner.failing = {"a", "b"}
+    with bench(runner, swift=False, announce=False, slots=2) as slot:
+        slot.give("a", "b", "c", "d")
+        first, second = slot.hear(2)
+        assert {first, second} == {"ended a command", "ended b command"}
+        one, other = slot.heard
+        assert isinstance(one, Ended)
+        assert isinstance(other, Ended)
+        one.flight.decided()
+        slot.hear(2)  # c and d, both by the one slot
+        slot.give("e")
+        slot.hear(1)
+        other.flight.decided()
+    assert runner.threads["c"] == runner.threads["d"] == runner.threads["e"] == runner.threads[one.task.name]
 
 
 def test_only_the_slots_own_thread_is_heard() -> None:
