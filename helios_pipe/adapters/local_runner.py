@@ -146,12 +146,12 @@ class LocalRunner:
 
     def _take_in(self, workspace: Workspace, log: Log, common: Mapping[str, Any]) -> Outcome:
         """Take in the file that a command has left, and end its workspace. Raises StoreError."""
-        name = workspace.output.rpartition("/")[2]
         try:
             blob = self._blobs.adopt(workspace.output)
             workspace.taken = True
             return Outcome(blob.digest, blob.folder, blob.mark, **common)
         except FileNotFoundError:  # by something that the command has left running
+            name = workspace.output.rpartition("/")[2]
             reason = f"its output {name} was there, and was taken away before it was stored"
             return Outcome(failure=FailureClass.INFRASTRUCTURE, reason=reason, **common)
         finally:

@@ -93,18 +93,17 @@ class Slot:
         """Until there is no more to come. In a thread of its own."""
         self._thread = get_ident()
         while (flight := self._next()) is not None:
-            if self._left is not None and not (self._desk.swift and _alike(flight, self._left[0])):
+            if self._left is not None and not _alike(flight, self._left[0]):
                 self._finish()
                 if self._owed:
                     self._desk.inbox.put(flight)  # nothing is begun before that was decided on
                     continue
             flight.began = self._desk.clock()
             self._attempt(flight)
-            if not self._desk.swift:
-                self._finish()
         self._finish()
 
     def _next(self) -> Flight | None:
+        """What is next; None at the end. What is left is done first, unless the next one is there and may be begun."""
         inbox = self._desk.inbox
         if self._left is not None and not self._owed and self._desk.swift:
             try:
