@@ -20,20 +20,28 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from helios_pipe.cache.database import Database
 from helios_pipe.errors import StoreError
 from helios_pipe.transfer import write_failed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
 Statement = tuple[str, Sequence[Sequence[object]]]
-"""SQL, and the rows it is to be run with."""
+"""SQL that inserts a row and ends in `VALUES (?,?)`, and the rows."""
 _FOLDER = "backlog"
 _FRAME = struct.Struct("<II")
 _SOON_S = 0.05
 """A write that comes later than this after the one before goes straight into the database."""
 _MOST = 128
 """Writes."""
+_TOGETHER = 50
+"""Rows put by one statement, with fewer than the 999 values that any SQLite takes. Around each statement the interpreter is let
+go of and wanted back, which takes several times as long as the statement where another thread is busy."""
 _STALE_S = 86_400.0
 
 
@@ -178,7 +186,17 @@ def _run(database: Database, writes: Sequence[Sequence[Statement]]) -> None:
         return
     with database.transaction() as connection:
         for sql, all_rows in rows.items():
-            connection.executemany(sql, all_rows)
+            _insert(connection, sql, all_rows)
+
+
+def _insert(connection: Connection, sql: str, rows: Sequence[Sequence[object]]) -> None:
+    """Run a statement that ends in the values of one row, with many."""
+    whole = len(rows) - len(rows) % _TOGETHER
+    if whole:
+        together = sql + f",{sql.rpartition('VALUES')[2]}" * (_TOGETHER - 1)
+        for at in range(0, whole, _TOGETHER):
+            connection.execute(together, list(chain.from_iterable(rows[at : at + _TOGETHER])))
+    connection.executemany(sql, rows[whole:])
 
 
 def open_database(folder: Path, *, durable: bool = False) -> Database:

@@ -93,6 +93,16 @@ def test_of_two_writes_to_one_row_the_later_counts(database: Database) -> None:
     assert database.connection.execute("SELECT key FROM last").fetchall() == [("third",)]
 
 
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 137])
+def test_however_many_rows_come_at_once_all_are_there_and_of_two_the_later_counts(
+    database: Database, count: int
+) -> None:
+    rows = [(f"{node:04d}", key) for key in ("first", "second") for node in range(count)]
+    Writes(database).put([(PUT, rows)])
+    found = database.connection.execute("SELECT node, key FROM last ORDER BY node").fetchall()
+    assert found == [(f"{node:04d}", "second") for node in range(count)]
+
+
 def test_what_must_survive_a_power_cut_goes_into_the_database_at_once(tmp_path: Path) -> None:
     database = open_database(tmp_path, durable=True)
     writes = Writes(database)
