@@ -17,6 +17,10 @@ from helios_pipe.worker.removal import remove_tree
 from helios_pipe.worker.staging import Stage
 from helios_pipe.worker.watches import Happened, Watched, Watches
 
+_FEW = 200
+"""So many sets are looked through before any is watched: that is as quick as to stop watching, for which the kernel waits 20 ms
+until nobody can be telling of anything any more."""
+
 
 class Layout(NamedTuple):
     """What attempts of one kind find: a stage's folders and files, and more folders."""
@@ -44,6 +48,7 @@ class Spares:
     def __init__(self, deserted: Callable[[], bool] | None) -> None:
         self._deserted = deserted
         self._watches: Watches | None = None
+        self._given_on = 0
         self._spares: dict[Layout, list[tuple[str, Seen]]] = {}
         self._passed: tuple[Layout | None, tuple[str, ...], set[Happened]] = (None, (), set())
         """The last paths that passed through folders of a layout, and what the kernel tells of them."""
@@ -57,7 +62,7 @@ class Spares:
             return None
         if seen is None:
             return None
-        if seen.watched is None and (seen := self._watch(old, seen)) is None:
+        if seen.watched is None and self._given_on > _FEW and (seen := self._watch(old, seen)) is None:
             remove_tree(old)
             return None
         os.rename(old, root)
@@ -70,8 +75,7 @@ class Spares:
         return Seen(_look(root, folders), {folder: place for place, folder in enumerate(("", *folders))}, None)
 
     def _watch(self, root: str, seen: Seen) -> Seen | None:
-        """From the second attempt on a set is watched: many serve one only, and to stop watching takes long. None where it is
-        not as it was before anybody watched."""
+        """Have a set watched. None where it is not as it was before anybody did."""
         watches = self._watches = self._watches or Watches()
         watched = watches.watch([f"{root}/{folder}".rstrip("/") for folder in seen.places])
         return seen._replace(watched=watched) if _look(root, list(seen.places)[1:]) == seen.looked else None
@@ -88,6 +92,7 @@ class Spares:
             return False
         if not self._silent(layout, seen, passing) and _look(root, list(seen.places)[1:]) != seen.looked:
             return False
+        self._given_on += 1
         self._spares.setdefault(layout, []).append((root, seen))
         return True
 

@@ -13,7 +13,7 @@ import pytest
 
 from helios_pipe.action.model import Action, Entry, Output, Tree
 from helios_pipe.digest import digest_file
-from helios_pipe.worker import bring, staging
+from helios_pipe.worker import bring, spares, staging
 from helios_pipe.worker.workspaces import Workspaces
 
 
@@ -56,8 +56,11 @@ def no_clones(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "clone", lambda source, target: False)
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
+@pytest.fixture(params=["looked through", "watched"])
+def place(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Folders are looked through before another attempt gets them, or the kernel tells what happened in them."""
+    if request.param == "watched":
+        monkeypatch.setattr(spares, "_FEW", -1)
     return Place(tmp_path)
 
 
