@@ -19,6 +19,8 @@ _HOME: dict[str, str] = {
     "CloudRunConfig": "helios_pipe.adapters.cloud_run",
     "CloudRunServerConfig": "helios_pipe.worker.cloudrun_server",
     "CorruptRecordError": "helios_pipe.job_status",
+    "DaskAdapter": "helios_pipe.adapters.dask",
+    "DaskConfig": "helios_pipe.adapters.dask",
     "FailureClass": "helios_pipe.ports",
     "FfmpegStitcher": "helios_pipe.stitch.join",
     "FileJobRepository": "helios_pipe.jobs.files",

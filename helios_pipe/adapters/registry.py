@@ -7,7 +7,6 @@ from typing import Any
 
 from helios_pipe import settings
 from helios_pipe.errors import UnusableError, UsageError
-from helios_pipe.manifest.adapters import BUILT_IN
 from helios_pipe.manifest.model import AdapterConfig
 from helios_pipe.ports import WorkerAdapter
 
@@ -65,11 +64,19 @@ def _headers(config: AdapterConfig) -> dict[str, str]:
     return {str(name): str(value) for name, value in given.items()} if isinstance(given, Mapping) else {}
 
 
+def _dask(config: AdapterConfig) -> WorkerAdapter:
+    from helios_pipe.adapters.dask import DaskAdapter, DaskConfig
+
+    options = _given(config, ("address", "local_cluster", "concurrency"))
+    return DaskAdapter(DaskConfig(_needed(config, "storage"), **options))
+
+
 _MAKERS: dict[str, Callable[[AdapterConfig], WorkerAdapter]] = {
     "local": _local,
     "lambda": _lambda,
     "cloudrun": _cloud_run,
     "http": _http,
+    "dask": _dask,
 }
 
 
@@ -92,10 +99,5 @@ def _registered(config: AdapterConfig) -> WorkerAdapter:
         if point.name == config.type:
             maker: Callable[[Options], WorkerAdapter] = point.load()
             return maker(config.options)
-    if config.type in BUILT_IN:
-        raise UnusableError(
-            f"adapter {config.name}: this version has no adapter of type {config.type} yet",
-            hint="Run it elsewhere with --adapter, or install a package that registers that type.",
-        )
     known = sorted({*_MAKERS, *(point.name for point in found)})
     raise UsageError(f"adapter {config.name} has the unknown type {config.type!r}; expected one of {', '.join(known)}")

@@ -35,7 +35,8 @@ LogPath = Callable[[str, int], Path]
 class RemoteActionRunner:
     """Runs actions through a remote WorkerAdapter, with `store` in between. Thread-safe.
 
-    `locate` tells where a content is on this machine; `name` is what outcomes call the worker."""
+    `locate` tells where a content is on this machine; `name` is what outcomes call the worker, `close` ends what the adapter
+    holds."""
 
     def __init__(
         self,
@@ -48,8 +49,10 @@ class RemoteActionRunner:
         name: str = "remote",
         signing_key: bytes | None = None,
         limiter: AdaptiveLimiter | None = None,
+        close: Callable[[], None] = lambda: None,
     ) -> None:
         self._adapter = adapter
+        self._close = close
         self._blobs = blobs
         self._locate = locate
         self._log_path = log_path
@@ -92,7 +95,8 @@ class RemoteActionRunner:
         return self._settle(step, attempt, result)
 
     def close(self) -> None:
-        """See ActionRunner. Nothing is held but connections, which close by themselves."""
+        """See ActionRunner."""
+        self._close()
 
     def _placed(self, action: Action) -> Place:
         self._uploads.ensure(action.shared)

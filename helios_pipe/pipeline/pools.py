@@ -38,6 +38,10 @@ class Given(NamedTuple):
     store: BlobStore | None = None
 
 
+def _nothing() -> None:
+    """What there is to end of an adapter that is somebody else's, or holds nothing."""
+
+
 def prices_of(manifest: Manifest) -> dict[str, Prices]:
     """What each adapter's calls cost, as its configuration says."""
     found = {}
@@ -170,19 +174,22 @@ class Pools:
         if not isinstance(storage, str):
             raise UsageError(f"adapter {config.name} needs `storage`: a store's URL that its workers reach")
         adapter = make_adapter(config)
-        size = asked or adapter.capabilities.concurrency or _REMOTE_CONCURRENCY
         region = config.options.get("region")
         options = {"region": region} if storage.startswith("s3://") and region is not None else {}
-        return self._elsewhere(config.name, adapter, open_store(storage, **options)), size
+        store = open_store(storage, **options)
+        size = asked or adapter.capabilities.concurrency or _REMOTE_CONCURRENCY
+        return self._elsewhere(config.name, adapter, store, getattr(adapter, "close", _nothing)), size
 
-    def _elsewhere(self, name: str, adapter: WorkerAdapter, store: BlobStore) -> ActionRunner:
+    def _elsewhere(
+        self, name: str, adapter: WorkerAdapter, store: BlobStore, close: Callable[[], None] = _nothing
+    ) -> ActionRunner:
         from helios_pipe.adapters.remote import RemoteActionRunner
 
         if not adapter.capabilities.costs_money:
             self._hedged.add(name)
         return RemoteActionRunner(
             adapter, store, self._session.blobs, self._session.inputs.locate, self.logs.path, name=name,
-            signing_key=settings.signing_key(),
+            signing_key=settings.signing_key(), close=close,
         )  # fmt: skip
 
     @cached_property

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from functools import cache
+from threading import Event
 from typing import Any
 
 from helios_pipe import settings
@@ -16,7 +18,7 @@ from helios_pipe.worker.aws import AwsHandler, AwsHandlerConfig, create_aws_hand
 from helios_pipe.worker.cloudrun_server import CloudRunServer, CloudRunServerConfig, create_cloudrun_server
 from helios_pipe.worker.config import WorkerConfig, worker_config
 from helios_pipe.worker.runtime import WorkerRuntime
-from helios_pipe.worker.wire import error_reply, lambda_reply, result_reply
+from helios_pipe.worker.wire import Body, crash_reply, error_reply, lambda_reply, result_reply
 
 HANDLER = "helios_pipe.pipeline.workers.lambda_handler"
 
@@ -84,6 +86,25 @@ def run_task() -> int:
     _, body = result_reply(result, "stdout", None)
     sys.stdout.write(json.dumps(body) + "\n")
     return result.exit_code or (1 if result.failure is not None else 0)
+
+
+def dask_chunk(job_url: str, chunk_id: int, store: str, cancel: Event) -> tuple[int, Body]:
+    """What a task of a Dask cluster calls on its worker: the reply's status and body. `store` is the run's; where this worker's
+    environment names one, that stands."""
+    try:
+        return result_reply(_runtime(store).run(job_url, chunk_id, cancel=cancel), "stdout", None)
+    except HeliosPipeError as error:
+        return error_reply(error)
+    except Exception as error:  # noqa: BLE001 - what cannot be sent back would be another error there
+        return crash_reply(error)
+
+
+@cache
+def _runtime(store: str) -> WorkerRuntime:
+    """What all tasks of this process use. A worker may be killed without any of its commands: a guard ends those."""
+    config = worker_config()
+    storage, common = _common(config if config.store is not None else replace(config, store=store))
+    return WorkerRuntime(config.folder, storage, guarded=True, **common)
 
 
 @cache

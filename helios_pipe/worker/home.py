@@ -24,7 +24,7 @@ class Home:
         try:
             below.mkdir(parents=True, exist_ok=True)
             taken = [home for path in sorted(below.glob(f"*{_LOCK}")) if (home := _take(path)) is not None]
-            self.folder, self._lock = taken.pop(0) if taken else _new(below)
+            self.folder, self.lock = taken.pop(0) if taken else _new(below)
             for folder, lock in taken:
                 remove_tree(str(folder))
                 Path(f"{folder}{_LOCK}").unlink()
@@ -35,9 +35,9 @@ class Home:
 
     def leave(self) -> None:
         """Let another process have it. Idempotent."""
-        if self._lock != -1:
-            os.close(self._lock)
-            self._lock = -1
+        if self.lock != -1:
+            os.close(self.lock)
+            self.lock = -1
 
 
 def _new(below: Path) -> tuple[Path, int]:

@@ -22,6 +22,7 @@ from helios_pipe.worker.access import JobPrefixes, shown, without_own
 from helios_pipe.worker.deadline import Deadline
 from helios_pipe.worker.environment import tool_path
 from helios_pipe.worker.fetch import Library
+from helios_pipe.worker.guard import guard
 from helios_pipe.worker.home import Home
 from helios_pipe.worker.leave import leave_file
 from helios_pipe.worker.orders import TAIL_BYTES, OrderRunner
@@ -60,7 +61,8 @@ class RenderExecutor:
 
 class WorkerRuntime:
     """Runs chunks below `workspace_dir`, each in a workspace of its own. Thread-safe. Without `prefixes`, jobs are read from
-    the storage's own; with `signing_key`, unsigned ones are refused."""
+    the storage's own; with `signing_key`, unsigned ones are refused. `guarded`: what still runs here when this process is gone is
+    ended."""
 
     def __init__(
         self,
@@ -71,10 +73,12 @@ class WorkerRuntime:
         signing_key: bytes | None = None,
         limit_bytes: int | None = None,
         environment: Mapping[str, str] | None = None,
+        guarded: bool = False,
     ) -> None:
         self._folder = workspace_dir
         self._storage = storage
         self._limit = limit_bytes
+        self._guarded = guarded
         self._environment = settings.environment() if environment is None else environment
         rules = prefixes or JobPrefixes(storage.blobs.url)
         self._library = Library(storage.blobs, rules, check_key(signing_key))
@@ -107,7 +111,7 @@ class WorkerRuntime:
     def _runner(self) -> OrderRunner:
         with self._lock:
             if self._orders is None:
-                home = self._home = self._home or Home(self._folder)
+                home = self._home_here()
                 path = tool_path(self._environment.get("PATH", os.defpath), home.folder / "bin")
                 self._orders = OrderRunner(
                     home.folder, self._storage.blobs, self._library, self._environment, path, self._limit
@@ -117,8 +121,15 @@ class WorkerRuntime:
     def _own_folder(self) -> Path:
         """A new folder for one request."""
         with self._lock:
-            self._home = self._home or Home(self._folder)
-            return Path(tempfile.mkdtemp(prefix="helios-", dir=self._home.folder))
+            return Path(tempfile.mkdtemp(prefix="helios-", dir=self._home_here().folder))
+
+    def _home_here(self) -> Home:
+        """To be called with the lock held."""
+        if self._home is None:
+            self._home = Home(self._folder)
+            if self._guarded:
+                guard(self._home.folder, self._home.lock)
+        return self._home
 
     def _run_plain(
         self, data: Mapping[str, Any], chunk_id: int, deadline: Deadline, cancel: Event | None

@@ -16,6 +16,7 @@ from tests.kit.burnin import read_frame_numbers
 from tests.kit.loopback import HOST, free_port, running
 from tests.kit.project import Project
 from tests.kit.servers.awslambda import Function, LambdaEmulator, lambda_emulator
+from tests.kit.servers.dask import dask_cluster
 from tests.kit.servers.gcs import StorageEmulator
 from tests.kit.servers.google import EMAIL, FakeGoogle
 from tests.kit.servers.http import serving
@@ -97,9 +98,18 @@ def cloud_run_farm(project: Project, storage: StorageEmulator, tmp_path: Path) -
         yield Farm(project, {"type": "cloudrun", "url": server.url, "storage": url, "concurrency": 3})
 
 
-@pytest.fixture(params=["lambda", "cloudrun"])
+@pytest.fixture
+def dask_farm(project: Project, tmp_path: Path) -> Iterator[Farm]:
+    env = {"KIT_LOG": str(project.log), "KIT_GATE": str(project.gate)}
+    with dask_cluster(tmp_path / "cluster", workers=3, env=env) as cluster:
+        yield Farm(project, {"type": "dask", "address": cluster.address, "storage": f"file://{tmp_path}/store"})
+
+
+@pytest.fixture(params=["lambda", "cloudrun", "dask"])
 def farm(request: pytest.FixtureRequest) -> Farm:
-    made: Farm = request.getfixturevalue({"lambda": "lambda_farm", "cloudrun": "cloud_run_farm"}[request.param])
+    made: Farm = request.getfixturevalue(
+        {"lambda": "lambda_farm", "cloudrun": "cloud_run_farm", "dask": "dask_farm"}[request.param]
+    )
     return made
 
 

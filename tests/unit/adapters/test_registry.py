@@ -10,10 +10,11 @@ import pytest
 
 from helios_pipe.adapters.aws_lambda import AwsLambdaAdapter
 from helios_pipe.adapters.cloud_run import CloudRunAdapter
+from helios_pipe.adapters.dask import DaskAdapter
 from helios_pipe.adapters.http import HttpAdapter
 from helios_pipe.adapters.local import LocalWorkerAdapter
 from helios_pipe.adapters.registry import make_adapter
-from helios_pipe.errors import UnusableError, UsageError
+from helios_pipe.errors import UsageError
 from helios_pipe.manifest.model import AdapterConfig
 
 
@@ -29,12 +30,17 @@ def test_each_type_has_its_adapter_and_takes_its_options() -> None:
     run = make_adapter(AdapterConfig("run", "cloudrun", {"url": "https://r.example/x", "storage": "gs://b"}))
     assert isinstance(run, CloudRunAdapter)
     assert run.capabilities.costs_money
+    cluster = make_adapter(AdapterConfig("cluster", "dask", {"local_cluster": 2, "storage": "file:///tmp/x"}))
+    assert isinstance(cluster, DaskAdapter)
+    assert (cluster.capabilities.remote, cluster.capabilities.concurrency) == (True, 2)
     box = make_adapter(AdapterConfig("box", "http", {"url": "http://10.0.0.2:8080"}))
     assert isinstance(box, HttpAdapter)
     assert not box.capabilities.costs_money
 
 
-@pytest.mark.parametrize(("kind", "key"), [("lambda", "function"), ("cloudrun", "url"), ("http", "url")])
+@pytest.mark.parametrize(
+    ("kind", "key"), [("lambda", "function"), ("cloudrun", "url"), ("http", "url"), ("dask", "storage")]
+)
 def test_a_missing_option_is_named(kind: str, key: str) -> None:
     with pytest.raises(UsageError, match=f"adapter farm needs `{key}`"):
         make_adapter(AdapterConfig("farm", kind))
@@ -62,12 +68,8 @@ def test_making_an_adapter_loads_no_sdk() -> None:
         "import sys; from helios_pipe.adapters.registry import make_adapter\n"
         "from helios_pipe.manifest.model import AdapterConfig as C\n"
         "make_adapter(C('a', 'lambda', {'function': 'f'})); make_adapter(C('b', 'cloudrun', {'url': 'https://x.example'}))\n"
-        "print([m for m in ('boto3', 'botocore', 'google.auth', 'requests') if m in sys.modules])"
+        "make_adapter(C('c', 'dask', {'address': 'tcp://x:1', 'storage': 'file:///x'}))\n"
+        "print([m for m in ('boto3', 'botocore', 'google.auth', 'requests', 'distributed') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-def test_a_type_that_this_version_only_knows_by_name_is_said_to_be_missing() -> None:
-    with pytest.raises(UnusableError, match="adapter farm: this version has no adapter of type dask yet"):
-        make_adapter(AdapterConfig("farm", "dask", {"local_cluster": 2}))
