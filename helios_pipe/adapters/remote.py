@@ -89,7 +89,7 @@ class RemoteActionRunner:
         except HeliosPipeError as error:
             return self._failed(error)
         try:
-            result = self._call(step, place, cancel)
+            result = self._call(step, place, attempt, cancel)
         except HeliosPipeError as error:
             return self._failed(error)
         return self._settle(step, attempt, result)
@@ -103,7 +103,7 @@ class RemoteActionRunner:
         self._uploads.ensure(action.extra)
         return self._specs.place(action)
 
-    def _call(self, action: Action, place: Place, cancel: Event) -> WorkerResult:
+    def _call(self, action: Action, place: Place, attempt: int, cancel: Event) -> WorkerResult:
         """The worker's result. A throttle is waited out: it slows everybody down, and fails nobody."""
         job = WorkerJob(
             action.argv[0],
@@ -111,7 +111,7 @@ class RemoteActionRunner:
             timeout_s=action.limits.timeout_s,
             stall_timeout_s=action.limits.stall_timeout_s,
             cancel=cancel,
-            meta={"chunkId": place.chunk_id, "jobSpecUrl": place.url, "node": action.node},
+            meta={"chunkId": place.chunk_id, "jobSpecUrl": place.url, "node": action.node, "attempt": attempt},
         )
         while True:
             ticket = self.limiter.enter(cancel)

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from functools import cache
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 from helios_pipe import settings
@@ -21,6 +21,8 @@ from helios_pipe.worker.runtime import WorkerRuntime
 from helios_pipe.worker.wire import Body, crash_reply, error_reply, lambda_reply, result_reply
 
 HANDLER = "helios_pipe.pipeline.workers.lambda_handler"
+_making = Lock()
+"""Held while a Dask worker's runtime is made, which two tasks may want at once."""
 
 
 def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
@@ -92,7 +94,9 @@ def dask_chunk(job_url: str, chunk_id: int, store: str, cancel: Event) -> tuple[
     """What a task of a Dask cluster calls on its worker: the reply's status and body. `store` is the run's; where this worker's
     environment names one, that stands."""
     try:
-        return result_reply(_runtime(store).run(job_url, chunk_id, cancel=cancel), "stdout", None)
+        with _making:
+            runtime = _runtime(store)
+        return result_reply(runtime.run(job_url, chunk_id, cancel=cancel), "stdout", None)
     except HeliosPipeError as error:
         return error_reply(error)
     except Exception as error:  # noqa: BLE001 - what cannot be sent back would be another error there

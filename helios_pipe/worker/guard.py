@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+from helios_pipe import settings
 from helios_pipe.worker.spawn import spawn
 
 _PROGRAM = """
@@ -19,9 +20,7 @@ parent, folder = int(sys.argv[1]), os.fsencode(sys.argv[2]) + b"/"
 def ours(pid):
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            if any(b"=" + folder in line for line in file.read().split(b"\\0")):
-                return True
-        return (os.readlink(f"/proc/{pid}/cwd".encode()) + b"/").startswith(folder)
+            return any(line.startswith((b"HOME=" + folder, b"TMPDIR=" + folder)) for line in file.read().split(b"\\0"))
     except OSError:
         return False
 
@@ -41,13 +40,13 @@ for _ in range(100):  # what is killed may just have started something
 
 
 def guard(folder: Path, lock: int) -> None:
-    """When this process is gone, end whatever has `folder` in its environment or works below it; until then nobody else gets
+    """When this process is gone, end whatever has its HOME or TMPDIR below `folder`, as commands do; until then nobody else gets
     `lock`, a descriptor that is locked for us. Where there is no /proc, nobody does that."""
     if not os.path.isdir("/proc/self"):
         return
     words = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(os.getpid()), str(folder)]
     nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        spawn(words, "/", {}, lock, nowhere)  # it writes nothing
+        spawn(words, "/", settings.environment(), lock, nowhere)  # it writes nothing
     finally:
         os.close(nowhere)

@@ -21,6 +21,7 @@ class Home:
 
     def __init__(self, below: Path) -> None:
         """Raises UnusableError where nothing can be written there."""
+        below = Path(os.path.abspath(below))
         try:
             below.mkdir(parents=True, exist_ok=True)
             taken = [home for path in sorted(below.glob(f"*{_LOCK}")) if (home := _take(path)) is not None]

@@ -126,9 +126,10 @@ class WorkerRuntime:
     def _home_here(self) -> Home:
         """To be called with the lock held."""
         if self._home is None:
-            self._home = Home(self._folder)
+            home = Home(self._folder)
             if self._guarded:
-                guard(self._home.folder, self._home.lock)
+                guard(home.folder, home.lock)
+            self._home = home
         return self._home
 
     def _run_plain(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 from helios_pipe.tuples import NamedTuple
 from helios_pipe.worker.removal import remove_tree
@@ -48,6 +49,7 @@ class Spares:
     def __init__(self, deserted: Callable[[], bool] | None) -> None:
         self._deserted = deserted
         self._watches: Watches | None = None
+        self._lock = Lock()
         self._given_on = 0
         self._spares: dict[Layout, list[tuple[str, Seen]]] = {}
         self._passed: tuple[Layout | None, tuple[str, ...], set[Happened]] = (None, (), set())
@@ -76,7 +78,8 @@ class Spares:
 
     def _watch(self, root: str, seen: Seen) -> Seen | None:
         """Have a set watched. None where it is not as it was before anybody did."""
-        watches = self._watches = self._watches or Watches()
+        with self._lock:  # slots come here at the same time
+            watches = self._watches = self._watches or Watches()
         watched = watches.watch([f"{root}/{folder}".rstrip("/") for folder in seen.places])
         return seen._replace(watched=watched) if _look(root, list(seen.places)[1:]) == seen.looked else None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -168,6 +170,94 @@ def _kill_when(there: Path, process: subprocess.Popen[bytes]) -> None:
     process.kill()
 
 
+def test_a_ctrl_c_in_the_terminal_is_for_the_run_and_not_for_its_cluster(project: Project, storage: str) -> None:
+    """It reaches all processes that were started there: what runs comes to its end, is kept, and nothing is left."""
+    manifest(project, {"type": "dask", "local_cluster": 2, "storage": storage}, "--misbehave hold-on-frame:7")
+    with project.running("run", "render.yaml", "--json", "--adapter", "farm") as process:
+        project.wait_for("hold")
+        os.killpg(process.pid, signal.SIGINT)
+        project.gate.touch()
+        run = project.finish(process)
+    assert run.exit_code == 130, str(run)
+    assert "Traceback" not in run.stderr
+    done = set(project.log_lines("end"))
+    assert "5+5" in done
+    project.rendered()
+    project.run("--adapter", "local")
+    assert set(project.rendered()) == {f"{start}+5" for start in range(0, 20, 5)} - done
+
+
+def test_a_scheduler_that_is_silent_keeps_nobody_from_giving_up(
+    cluster: Cluster, storage: str, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask, "_ASK_S", 0.5)
+    monkeypatch.setattr(dask, "_CLOSE_S", 0.5)
+    note, cancel = tmp_path / "note", threading.Event()
+    adapter = DaskAdapter(DaskConfig(storage, cluster.address))
+    job = given(storage, shelf, f"import pathlib, time; pathlib.Path({str(note)!r}).touch(); time.sleep(600)")
+
+    def silence() -> None:
+        until = time.monotonic() + LIMIT_S
+        while not note.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        cluster.scheduler.send_signal(signal.SIGSTOP)
+        cancel.set()
+
+    threading.Thread(target=silence, daemon=True).start()
+    try:
+        assert adapter.execute(job._replace(cancel=cancel)).failure is FailureClass.CANCELLED
+        adapter.close()
+    finally:
+        cluster.scheduler.send_signal(signal.SIGCONT)
+
+
+def test_something_else_that_listens_there_is_not_waited_for(
+    storage: str, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask, "_CONNECT_S", 1.0)
+    monkeypatch.setattr(dask, "_ASK_S", 0.5)
+    with socket.create_server((HOST, 0)) as mute:
+        adapter = DaskAdapter(DaskConfig(storage, f"tcp://{HOST}:{mute.getsockname()[1]}"))
+        with pytest.raises(TransientAdapterError) as raised:
+            adapter.execute(given(storage, shelf, "0"))
+    assert "Is it a Dask scheduler" in raised.value.hint
+
+
+def test_a_worker_with_another_version_is_told_and_not_tried_again(
+    cluster: Cluster, storage: str, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask, "RUN", "helios_pipe.adapters.dask.run_task_of_a_later_version")
+    adapter = DaskAdapter(DaskConfig(storage, cluster.address))
+    try:
+        with pytest.raises(AdapterError, match="or another version") as raised:
+            adapter.execute(given(storage, shelf, "0"))
+    finally:
+        adapter.close()
+    assert not raised.value.retryable
+
+
+@pytest.mark.parametrize("error", ["TimeoutError", "OSError"])
+def test_what_a_worker_raises_itself_ends_the_attempt(
+    cluster: Cluster, storage: str, shelf: Shelf, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask, "_caller", lambda: _raises(error))
+    adapter = DaskAdapter(DaskConfig(storage, cluster.address))
+    try:
+        with pytest.raises(TransientAdapterError, match=error):
+            adapter.execute(given(storage, shelf, "0"))
+    finally:
+        adapter.close()
+
+
+def _raises(error: str) -> Callable[..., None]:
+    def call(*_: object) -> None:
+        import builtins
+
+        raise getattr(builtins, error)("busy")
+
+    return call
+
+
 def test_a_cluster_without_workers_is_not_waited_for_without_end(
     storage: str, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,7 +275,7 @@ def test_nobody_at_the_address_is_said_and_nothing_is_made(project: Project, sto
     run = project.helios("run", "render.yaml", "--json", "--adapter", "farm")
     assert run.exit_code != 0, str(run)
     assert "tcp://127.0.0.1" in run.stderr
-    assert "Is the scheduler up" in run.stderr
+    assert "Is it a Dask scheduler, is it up" in run.stderr
     assert project.rendered() == []
 
 
