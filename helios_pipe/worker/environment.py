@@ -73,22 +73,34 @@ def _secret(action: Action, name: str, caller: Mapping[str, str]) -> str:
 
 
 def _leads_to_extra(link: Path) -> bool:
-    """Whether the link leads to a program of the `ffmpeg` extra that this interpreter would import: to import it takes as long
-    as all else that a small run does."""
-    from importlib.util import find_spec
-
+    """Whether the link leads to a program of the `ffmpeg` extra that this interpreter would import."""
     try:
         target = os.readlink(link)
     except OSError:
         return False
+    extra = _extra()
+    return extra is not None and target.startswith(f"{extra}{os.sep}") and os.access(target, os.X_OK)
+
+
+def _extra() -> str | None:
+    """The folder of the `ffmpeg` extra's package, not imported: that takes as long as all else that a small run does. None where
+    it is not installed, or somebody has named another binary."""
+    from importlib.util import find_spec
+
     package = find_spec("imageio_ffmpeg")
     if package is None or package.origin is None or "IMAGEIO_FFMPEG_EXE" in settings.environment():
-        return False
-    return target.startswith(f"{os.path.dirname(package.origin)}{os.sep}") and os.access(target, os.X_OK)
+        return None
+    return os.path.dirname(package.origin)
 
 
 def _bundled_ffmpeg() -> str | None:
     """The binary of the `ffmpeg` extra; None where it is not installed, or has none for this machine."""
+    from glob import escape, glob
+
+    extra = _extra()
+    found = [] if extra is None else glob(f"{escape(extra)}/binaries/ffmpeg-*")
+    if len(found) == 1 and os.access(found[0], os.X_OK):
+        return found[0]
     try:
         import imageio_ffmpeg
 

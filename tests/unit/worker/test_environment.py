@@ -112,8 +112,10 @@ def test_a_link_to_another_ones_program_is_mended(tmp_path: Path) -> None:
     assert "imageio_ffmpeg" in os.readlink(extra / "ffmpeg")
 
 
-def test_the_extra_is_not_imported_where_the_link_leads_to_it(tmp_path: Path) -> None:
-    tool_path(str(tmp_path), tmp_path / "extra")
+@pytest.mark.parametrize("linked", [True, False])
+def test_the_extra_is_found_and_not_imported(tmp_path: Path, linked: bool) -> None:
+    if linked:
+        tool_path(str(tmp_path), tmp_path / "extra")
     code = (
         "import sys, pathlib; from helios_pipe.worker.environment import tool_path;"
         "print(tool_path(*sys.argv[1:2], pathlib.Path(sys.argv[2])), 'imageio_ffmpeg' in sys.modules)"
