@@ -14,28 +14,25 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import Any, TypeVar
 
 from helios_pipe import settings
 from helios_pipe.adapters.calls import Calls, CancelledCallError, Once
-from helios_pipe.errors import AdapterError, HeliosPipeError, TransientAdapterError, UnusableError
+from helios_pipe.errors import AdapterError, HeliosPipeError, TransientAdapterError
 from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResult
-from helios_pipe.worker.wire import Body, chunk_of, crash_reply, read_body
+from helios_pipe.worker.dask_task import Task, distributed_library
+from helios_pipe.worker.wire import Body, chunk_of, read_body
 
-RUN, HANDLER = "helios_pipe.adapters.dask.run_task", "helios_pipe.pipeline.workers.dask_chunk"
-"""What a task calls on its worker, by name, and what that calls there."""
+RUN = "helios_pipe.pipeline.workers.dask_chunk"
+"""What a task calls on its worker, by name."""
 _CONNECT_S, _ASK_S, _CLOSE_S = 10.0, 5.0, 10.0
 """How long the scheduler may take to be connected to, to answer, and to be left."""
-_LISTEN_S = 1.0
-"""How long a worker listens to the event before it asks anew."""
 _PATIENCE_S = 10.0
 """How long a cancelled task is waited for, where there are workers that may have begun it."""
 _LOOK_S, _ALONE_S = 5.0, 120.0
 """How often a task that takes long has the workers counted, and how long there may be none, as some clusters start them late."""
 _TASK = "helios-pipe"
-Task = tuple[str, int, str, str]
-"""A job's URL, a chunk's number, the store, and the event that cancels it."""
 Answer = TypeVar("Answer")
 
 
@@ -88,8 +85,7 @@ class DaskAdapter:
         name = "-".join(str(word) for word in words if word != "")
         try:
             client = self._connected(job.cancel)
-            with _told_of(self.config):
-                status, body = self._run(client, (url, chunk, self.config.storage, name), job.cancel or Event())
+            status, body = self._run(client, (url, chunk, self.config.storage, name), job.cancel or Event())
         except CancelledCallError:
             return WorkerResult(1, failure=FailureClass.CANCELLED, reason="cancelled")
         return read_body(status, body)
@@ -104,8 +100,9 @@ class DaskAdapter:
             wait([self._calls.begin(it.close)], _CLOSE_S)
 
     def _run(self, client: Any, task: Task, cancel: Event) -> tuple[int, Body]:
-        future = client.submit(_caller(), RUN, task, key=task[-1], retries=0, pure=False)
-        answer = self._calls.begin(lambda: _answer(client, future))
+        with _told_of(self.config):
+            future = client.submit(_caller(), RUN, task, key=task[-1], retries=0, pure=False)
+        answer = self._calls.begin(lambda: _answer(client, future, self.config.where))
         try:
             return self._calls.wait(lambda: answer, cancel)
         except CancelledCallError:
@@ -116,7 +113,7 @@ class DaskAdapter:
 
     def _end(self, client: Any, future: Any, name: str, answer: Future[Any]) -> None:
         """Have a task ended that was cancelled, and wait for it; one that no worker can have begun is only taken back."""
-        event = _distributed().Event(name, client=client)
+        event = distributed_library().Event(name, client=client)
         told = self._calls.begin(event.set)
         heard = bool(wait([told], _ASK_S).done)
         if heard and self._has_workers(client):
@@ -134,7 +131,7 @@ class DaskAdapter:
     def _has_workers(self, client: Any) -> bool:
         try:
             return bool(self._soon(client.nthreads, _ASK_S))
-        except Exception:  # noqa: BLE001 - whatever a lost scheduler raises
+        except Exception:  # noqa: BLE001 - whatever a lost scheduler raises: then it is waited for as if there were
             return True
 
     def _connected(self, cancel: Event | None) -> Any:
@@ -150,15 +147,14 @@ class DaskAdapter:
         return client.get(cancel)
 
     def _connect(self) -> Any:
-        distributed = _distributed()
+        distributed = distributed_library()
         for name in list(logging.root.manager.loggerDict):
             if name.partition(".")[0] == "distributed":
                 logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is told by us, once
         if self.config.address is None and self._cluster is None:
-            with _told_of(self.config):
-                self._cluster = _own_cluster(self.config)
+            self._cluster = _own_cluster(self.config)
         address = self.config.address or self._cluster.scheduler_address
-        with _told_of(self.config, connecting=True):
+        with _told_of(self.config):
             client = self._soon(
                 lambda: distributed.Client(address, timeout=_CONNECT_S, set_as_default=False), _CONNECT_S + _ASK_S
             )
@@ -170,71 +166,79 @@ class DaskAdapter:
 def _own_cluster(config: DaskConfig) -> Any:
     """Workers of ours: they read this run's store, and a Ctrl-C in the terminal is the run's, not theirs."""
     work = settings.text("HELIOS_PIPE_WORK_DIR") or f"{tempfile.gettempdir()}/helios-pipe-{os.getuid()}"
-    return _distributed().LocalCluster(
-        n_workers=config.local_cluster, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
-        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"}, silence_logs=logging.CRITICAL,
-        env={"HELIOS_PIPE_STORE": config.storage, "HELIOS_PIPE_WORK_DIR": work}, preload=["helios_pipe.worker.deaf"],
-    )  # fmt: skip
+    try:
+        return distributed_library().LocalCluster(
+            n_workers=config.local_cluster, threads_per_worker=1, processes=True, host="127.0.0.1",
+            dashboard_address=None, scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+            silence_logs=logging.CRITICAL, env={"HELIOS_PIPE_STORE": config.storage, "HELIOS_PIPE_WORK_DIR": work},
+            preload=["helios_pipe.worker.deaf"],
+        )  # fmt: skip
+    except HeliosPipeError:
+        raise
+    except Exception as error:
+        raise AdapterError(
+            f"a cluster of {config.local_cluster} workers cannot be started here: {_said(error)}"
+        ) from error
 
 
-def _answer(client: Any, future: Any) -> tuple[int, Body]:
-    """What the task came to. Raises TransientAdapterError where no worker is there, and none comes."""
+def _answer(client: Any, future: Any, where: str) -> tuple[int, Body]:
+    """What the task came to. Raises TransientAdapterError where the scheduler was lost, or no worker is there, and none comes;
+    otherwise see `_raised_there`."""
     alone_since = None
     while True:
         try:
             status, body = future.result(timeout=_LOOK_S)
             return status, body
-        except TimeoutError:
-            if future.done():
-                raise  # it is the task's own
-        if client.nthreads():
+        except Exception as error:
+            if future.status == "error":
+                raise _raised_there(error, where) from error
+            if not isinstance(error, TimeoutError):
+                raise TransientAdapterError(f"{where}: the scheduler was lost") from error
+        try:
+            there = client.nthreads()
+        except Exception as error:
+            raise TransientAdapterError(f"{where}: the scheduler was lost") from error
+        if there:
             alone_since = None
             continue
         alone_since = alone_since or time.monotonic()
         if time.monotonic() - alone_since >= _ALONE_S:
             raise TransientAdapterError(
-                f"the cluster has had no worker for {_ALONE_S:.0f} s", hint="Start some: `dask worker ADDRESS`."
+                f"{where} has had no worker for {_ALONE_S:.0f} s", hint="Start some: `dask worker ADDRESS`."
             )
 
 
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError as error:
-        raise UnusableError("Dask is not installed", hint="pip install 'helios-pipe[dask]'") from error
-    return distributed
+def _raised_there(error: Exception, where: str) -> HeliosPipeError:
+    """What it means that a task raised something: ours answer whatever happens."""
+    if isinstance(error, (ImportError, AttributeError, TypeError, ValueError)):
+        return AdapterError(
+            f"the workers of {where} do not have helios-pipe, or another version: {_said(error)}",
+            hint="Install the same version there: pip install 'helios-pipe[dask]'.",
+        )
+    if type(error).__name__ == "KilledWorker":
+        return TransientAdapterError(f"{where}: the workers that took the chunk died one after another")
+    return TransientAdapterError(f"{where}: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 _HINT = "Is it a Dask scheduler, is it up, and can it be reached from here?"
-_LOST = ("FutureCancelledError", "CancelledError", "CommClosedError", "ClosedClientError")
-_OTHERS = (ImportError, AttributeError, TypeError, ValueError)
-"""What a worker raises that has another helios-pipe than we, or none."""
 
 
 @contextmanager
-def _told_of(config: DaskConfig, *, connecting: bool = False) -> Iterator[None]:
-    """Says what Dask's errors mean, those of connecting or of a task."""
+def _told_of(config: DaskConfig) -> Iterator[None]:
+    """Says what it means that the scheduler could not be talked to."""
     try:
         yield
     except (HeliosPipeError, CancelledCallError):
         raise
+    except (TypeError, ValueError, ImportError) as error:
+        hint = "An address looks like tcp://10.0.0.5:8786."
+        raise AdapterError(f"{config.where}: {_said(error)}", hint=hint) from error
     except Exception as error:
-        where, kind = config.where, type(error).__name__
-        said = " ".join(f"{kind}: {error}".split())
-        if connecting and isinstance(error, (TypeError, ValueError, ImportError)):
-            raise AdapterError(f"{where}: {said}", hint="An address looks like tcp://10.0.0.5:8786.") from error
-        if connecting:
-            raise TransientAdapterError(f"{where}: {said}", hint=_HINT) from error
-        if isinstance(error, _OTHERS):
-            raise AdapterError(
-                f"the workers of {where} do not have helios-pipe, or another version: {said}",
-                hint="Install the same version there: pip install 'helios-pipe[dask]'.",
-            ) from error
-        if kind == "KilledWorker":
-            raise TransientAdapterError(f"{where}: the workers that took the chunk died one after another") from error
-        if kind in _LOST:
-            raise TransientAdapterError(f"{where}: the scheduler was lost") from error
-        raise TransientAdapterError(f"{where}: {said}") from error
+        raise TransientAdapterError(f"{config.where}: {_said(error)}", hint=_HINT) from error
 
 
 def _caller() -> Callable[[str, Task], tuple[int, Body]]:
@@ -248,43 +252,3 @@ def _caller() -> Callable[[str, Task], tuple[int, Body]]:
         return found
 
     return call
-
-
-# -- on the worker
-
-
-def run_task(task: Task) -> tuple[int, Body]:
-    """What a task does: the chunk is made there, and the reply comes back."""
-    from pkgutil import resolve_name
-
-    url, chunk, store, name = task
-    handler: Callable[[str, int, str, Event], tuple[int, Body]] = resolve_name(HANDLER)
-    try:
-        with _listening(name) as cancel:
-            return handler(url, chunk, store, cancel)
-    except Exception as error:  # noqa: BLE001 - such as a scheduler too busy to answer
-        return crash_reply(error)
-
-
-@contextmanager
-def _listening(name: str) -> Iterator[Event]:
-    """An event of this process's that is set when the cluster's is."""
-    distributed = _distributed()
-    heard, over = Event(), Event()
-    told = distributed.Event(name, client=distributed.get_client())
-
-    def listen() -> None:
-        while not over.is_set() and not heard.is_set():
-            try:
-                if told.wait(timeout=_LISTEN_S):
-                    heard.set()
-            except Exception:  # noqa: BLE001 - the scheduler is gone, perhaps for a while: the command has its own limit
-                over.wait(_LISTEN_S)
-
-    Thread(target=listen, name="dask-listen", daemon=True).start()
-    try:
-        if told.is_set():
-            heard.set()  # before anybody took the task up
-        yield heard
-    finally:
-        over.set()

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from functools import cache
-from threading import Event, Lock
+from threading import Lock
 from typing import Any
 
 from helios_pipe import settings
@@ -17,6 +17,7 @@ from helios_pipe.worker.access import JobPrefixes
 from helios_pipe.worker.aws import AwsHandler, AwsHandlerConfig, create_aws_handler
 from helios_pipe.worker.cloudrun_server import CloudRunServer, CloudRunServerConfig, create_cloudrun_server
 from helios_pipe.worker.config import WorkerConfig, worker_config
+from helios_pipe.worker.dask_task import Task, listening
 from helios_pipe.worker.runtime import WorkerRuntime
 from helios_pipe.worker.wire import Body, crash_reply, error_reply, lambda_reply, result_reply
 
@@ -90,13 +91,15 @@ def run_task() -> int:
     return result.exit_code or (1 if result.failure is not None else 0)
 
 
-def dask_chunk(job_url: str, chunk_id: int, store: str, cancel: Event) -> tuple[int, Body]:
-    """What a task of a Dask cluster calls on its worker: the reply's status and body. `store` is the run's; where this worker's
+def dask_chunk(task: Task) -> tuple[int, Body]:
+    """What a task of a Dask cluster calls on its worker: the reply's status and body. The store is the run's; where this worker's
     environment names one, that stands."""
+    url, chunk, store, name = task
     try:
-        with _making:
-            runtime = _runtime(store)
-        return result_reply(runtime.run(job_url, chunk_id, cancel=cancel), "stdout", None)
+        with listening(name) as cancel:
+            with _making:
+                runtime = _runtime(store)
+            return result_reply(runtime.run(url, chunk, cancel=cancel), "stdout", None)
     except HeliosPipeError as error:
         return error_reply(error)
     except Exception as error:  # noqa: BLE001 - what cannot be sent back would be another error there

@@ -226,7 +226,7 @@ def test_something_else_that_listens_there_is_not_waited_for(
 def test_a_worker_with_another_version_is_told_and_not_tried_again(
     cluster: Cluster, storage: str, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask, "RUN", "helios_pipe.adapters.dask.run_task_of_a_later_version")
+    monkeypatch.setattr(dask, "RUN", "helios_pipe.pipeline.workers.dask_chunk_of_a_later_version")
     adapter = DaskAdapter(DaskConfig(storage, cluster.address))
     try:
         with pytest.raises(AdapterError, match="or another version") as raised:
