@@ -49,11 +49,18 @@ def _new(below: Path) -> tuple[Path, int]:
 
 
 def _take(path: Path) -> tuple[Path, int] | None:
-    """The home whose lock file that is, and its lock, now ours; None where somebody lives there."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """The home whose lock file that is, and its lock, now ours; None where somebody lives there, or it was just cleared away."""
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        if path.exists():
+            return None  # another user's
+        raise
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return path.with_suffix(""), lock
+        if os.path.samestat(os.fstat(lock), os.stat(path)):
+            return path.with_suffix(""), lock
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(lock)
+    return None
