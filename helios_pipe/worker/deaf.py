@@ -4,8 +4,13 @@ started there, is for the run to decide on."""
 from __future__ import annotations
 
 import signal
+from types import FrameType
 
 
 def dask_setup(_worker: object) -> None:
     """What Dask calls in the worker's process, in its main thread."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, _nothing)
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    """Not ignored: whom the worker starts would ignore it, too."""
