@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -46,6 +45,14 @@ def given(storage: str, shelf: Shelf, code: str) -> WorkerJob:
     made = action(python(code))
     shelf.upload(store, made.shared, made.extra)
     return WorkerJob("", meta={"chunkId": 0, "jobSpecUrl": submit(store, made), "node": made.node})
+
+
+def when(note: Path, do: Callable[[], object]) -> None:
+    """Wait until a command has written its note, then do that."""
+    until = time.monotonic() + LIMIT_S
+    while not (note.exists() and note.read_text()) and time.monotonic() < until:
+        time.sleep(0.01)
+    do()
 
 
 @pytest.fixture
@@ -119,13 +126,7 @@ def test_what_is_cancelled_runs_no_more(cluster: Cluster, storage: str, shelf: S
     cancel = threading.Event()
     adapter = DaskAdapter(DaskConfig(storage, cluster.address))
 
-    def watch() -> None:
-        until = time.monotonic() + LIMIT_S
-        while not (note.exists() and note.read_text()) and time.monotonic() < until:
-            time.sleep(0.01)
-        cancel.set()
-
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=when, args=(note, cancel.set))
     watcher.start()
     try:
         result = adapter.execute(given(storage, shelf, code)._replace(cancel=cancel))
@@ -152,22 +153,17 @@ def test_what_no_worker_has_begun_is_taken_back(
 def test_a_scheduler_that_is_lost_is_found_again(storage: str, shelf: Shelf, tmp_path: Path) -> None:
     note, port = tmp_path / "note", free_port()
     adapter = DaskAdapter(DaskConfig(storage, f"tcp://{HOST}:{port}"))
-    job = given(storage, shelf, f"import pathlib, time; pathlib.Path({str(note)!r}).touch(); time.sleep(600)")
+    job = given(
+        storage, shelf, f"import pathlib, time; pathlib.Path({str(note)!r}).write_text('here'); time.sleep(600)"
+    )
     with dask_cluster(tmp_path / "one", workers=1, port=port) as cluster:
-        threading.Thread(target=_kill_when, args=(note, cluster.scheduler), daemon=True).start()
+        threading.Thread(target=when, args=(note, cluster.scheduler.kill), daemon=True).start()
         with pytest.raises(TransientAdapterError, match="the scheduler was lost"):
             adapter.execute(job)
     with dask_cluster(tmp_path / "two", workers=1, port=port):
         result = adapter.execute(given(storage, shelf, "open('out.txt', 'w').write('made')"))
         adapter.close()
     assert (result.exit_code, result.failure, len(result.artifacts)) == (0, None, 1)
-
-
-def _kill_when(there: Path, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + LIMIT_S
-    while not there.exists() and time.monotonic() < until:
-        time.sleep(0.01)
-    process.kill()
 
 
 def test_a_ctrl_c_in_the_terminal_is_for_the_run_and_not_for_its_cluster(project: Project, storage: str) -> None:
@@ -194,16 +190,15 @@ def test_a_scheduler_that_is_silent_keeps_nobody_from_giving_up(
     monkeypatch.setattr(dask, "_CLOSE_S", 0.5)
     note, cancel = tmp_path / "note", threading.Event()
     adapter = DaskAdapter(DaskConfig(storage, cluster.address))
-    job = given(storage, shelf, f"import pathlib, time; pathlib.Path({str(note)!r}).touch(); time.sleep(600)")
+    job = given(
+        storage, shelf, f"import pathlib, time; pathlib.Path({str(note)!r}).write_text('here'); time.sleep(600)"
+    )
 
     def silence() -> None:
-        until = time.monotonic() + LIMIT_S
-        while not note.exists() and time.monotonic() < until:
-            time.sleep(0.01)
         cluster.scheduler.send_signal(signal.SIGSTOP)
         cancel.set()
 
-    threading.Thread(target=silence, daemon=True).start()
+    threading.Thread(target=when, args=(note, silence), daemon=True).start()
     try:
         assert adapter.execute(job._replace(cancel=cancel)).failure is FailureClass.CANCELLED
         adapter.close()
