@@ -187,7 +187,7 @@ class Loop:
         if not batch:
             return
         counted, beaten = self._counted(batch)
-        settled = self._settler.settle(counted, beaten, self._around.wall())
+        settled = self._settler.settle(counted, beaten, self._around.wall(), self._around.clock())
         for text in settled.warnings:
             self._ledger.warn(text)
         for message in batch:

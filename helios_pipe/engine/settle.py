@@ -11,7 +11,7 @@ from helios_pipe.cache.memo import Known
 from helios_pipe.cache.results import Attempt, Commit, Result, Results, packed, proof_key
 from helios_pipe.columns import nth_digest, nth_digests
 from helios_pipe.digest import Digest, canonical
-from helios_pipe.engine.slot import Ended
+from helios_pipe.engine.slot import Ended, Flight
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.errors import DiskFullError
 from helios_pipe.ports import FailureClass, Outcome
@@ -71,20 +71,22 @@ class Settler:
                 self._packed[task.key] = packed(task.preimage)
         self._coming.clear()
 
-    def settle(self, batch: Sequence[Ended], beaten: Sequence[Ended], now: float) -> Settled:
+    def settle(self, batch: Sequence[Ended], beaten: Sequence[Ended], now: float, moment: float) -> Settled:
         """Check each outcome's guards, commit what is right in one transaction, and say what came of it. Of attempts that
-        were beaten by another one at the same task only a note is kept."""
+        were beaten by another one at the same task only a note is kept. `now` is in seconds since 1970, `moment` the same
+        on the clock by which flights begin."""
         settled = Settled()
-        numbers = {message.task: message.flight.attempt for message in batch}
+        flights = {message.task: message.flight for message in batch}
+        epoch = now - moment
         shared: dict[str, str | None] = {}
         for message in batch:
             task, outcome = message.task, message.outcome
             if outcome.digest is not None and (name := self._changed(task, outcome, shared)) is not None:
                 outcome = self._stale(task, outcome, name)
             (settled.made if outcome.digest is not None else settled.failed).append((task, outcome))
-        attempts = [self._attempt(m.task, m.flight.attempt, m.outcome, now, beaten=True) for m in beaten]
+        attempts = [self._attempt(message.flight, message.outcome, epoch, beaten=True) for message in beaten]
         for task, outcome in (*settled.made, *settled.failed):
-            attempts.append(self._attempt(task, numbers[task], outcome, now))
+            attempts.append(self._attempt(flights[task], outcome, epoch))
         try:
             self._commit(settled, {message.task: message.flight.step for message in batch}, attempts, now)
         except DiskFullError as error:
@@ -177,14 +179,16 @@ class Settler:
             stale=True,
         )
 
-    def _attempt(self, task: Task, number: int, outcome: Outcome, now: float, *, beaten: bool = False) -> Attempt:
+    def _attempt(self, flight: Flight, outcome: Outcome, epoch: float, *, beaten: bool = False) -> Attempt:
+        """The journal's note of an attempt. `epoch` is when the clock by which it began stood at zero, in seconds since 1970."""
+        assert flight.began is not None
         good = outcome.digest is not None
         log = str(outcome.log) if outcome.log is not None else None
         tail = None if good or beaten else outcome.tail[-_TAIL:]
         status = "beaten" if beaten else "done" if good else str(outcome.failure)
         reason = "another copy was quicker" if beaten and (good or not outcome.reason) else outcome.reason
         return Attempt(
-            self._run, task.name, number, status, now - outcome.duration_s, outcome.duration_s, outcome.worker,
+            self._run, flight.task.name, flight.attempt, status, epoch + flight.began, outcome.duration_s, outcome.worker,
             outcome.exit_code, reason, log, tail,
         )  # fmt: skip
 

@@ -28,7 +28,8 @@ _TICK_S = 0.05
 @dataclass(frozen=True, slots=True)
 class JobView:
     """Where a job stands: its current run, or its last one. `asked` says what the run is doing about a word that it was
-    given (`pausing`, `cancelling`), `waiting` how many further runs wait for this one to end."""
+    given (`pausing`, `cancelling`), `waiting` how many further runs wait for this one to end, `heard` (where its process
+    died) when it was last heard of."""
 
     id: str
     name: str
@@ -39,6 +40,7 @@ class JobView:
     progress: Progress
     waiting: int
     summary: Mapping[str, Any]
+    heard: float | None = None
 
     @property
     def going(self) -> bool:
@@ -46,8 +48,9 @@ class JobView:
         return self.state in (RunState.RUNNING, RunState.PENDING)
 
     def elapsed_s(self, now: float) -> float:
-        """How long the run took, or takes so far. Clocks jump: never less than nothing."""
-        end = self.record.ended if self.record.ended is not None else now
+        """How long the run took, or takes so far; where its process died, until it was last heard of. Clocks jump: never less
+        than nothing."""
+        end = next((at for at in (self.record.ended, self.heard) if at is not None), now)
         if self.summary.get("duration_s") is not None:
             return max(0.0, float(self.summary["duration_s"]))
         return max(0.0, end - self.record.started)
@@ -132,6 +135,7 @@ class Board:
         return JobView(
             current.job, current.name, current.manifest, state, self._asked(current) if state is RunState.RUNNING else "",
             current, _ended(summary) if summary else self.journal.progress(current.id), len(waiting), summary,
+            (self.journal.heard_of(current.id) or current.started) if state is RunState.INTERRUPTED else None,
         )  # fmt: skip
 
     def _asked(self, record: RunRecord) -> str:

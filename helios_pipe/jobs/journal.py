@@ -208,6 +208,11 @@ class Journal:
         row = self._database.connection.execute("SELECT state FROM live WHERE run=?", (run,)).fetchone()
         return _progress(json.loads(row[0])) if row else Progress()
 
+    def heard_of(self, run: int) -> float | None:
+        """When such a run last said so, in seconds since 1970; None where it never did."""
+        row = self._database.connection.execute("SELECT time FROM live WHERE run=?", (run,)).fetchone()
+        return float(row[0]) if row else None
+
     def forget(self, job: str) -> int:
         """Forget all runs of a job, and what its nodes were last; results stay in the cache. Returns how many runs."""
         with self._database.transaction() as connection:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helios_pipe.cache.database import Database
-from helios_pipe.cache.results import Attempt
+from helios_pipe.cache.results import Attempt, Result
 from helios_pipe.jobs.board import Board, JobView
 from helios_pipe.jobs.journal import RunningNode, log_path
 from helios_pipe.tuples import NamedTuple
 
 _ATTEMPT = ", ".join(Attempt._fields)
+_RESULT = ", ".join(f"results.{name}" for name in Result._fields)
 _STATES = {"done": "executed", "beaten": "beaten", "cancelled": "cancelled"}
 
 
@@ -67,14 +68,17 @@ def nodes_of(board: Board, view: JobView) -> list[NodeView]:
     return [nodes[name] for name in sorted(nodes)]
 
 
+def results_of(database: Database, job: str) -> dict[str, Result]:
+    """What each node of a job was when it was last made or found, by its name. Whether the blobs are there is another
+    question; the results' own names may be others, where something else made the same first."""
+    query = f"SELECT last.node, {_RESULT} FROM last JOIN results ON results.key = last.key WHERE last.job=?"  # noqa: S608
+    return {row[0]: Result(*row[1:]) for row in database.connection.execute(query, (job,))}
+
+
 def _made_before(database: Database, job: str) -> list[NodeView]:
-    query = (
-        "SELECT last.node, results.duration_s, results.worker, results.time, results.log FROM last"
-        " JOIN results ON results.key = last.key WHERE last.job=?"
-    )
-    rows = database.connection.execute(query, (job,))
     return [
-        NodeView(node, "earlier", 0, took, worker, ended - took, "", log) for node, took, worker, ended, log in rows
+        NodeView(node, "earlier", 0, made.duration_s, made.worker, made.time - made.duration_s, "", made.log)
+        for node, made in results_of(database, job).items()
     ]
 
 
