@@ -24,6 +24,7 @@ _COMMANDS = {
     "resume": "Go on with a job that was paused, failed or was killed.",
     "cancel": "End a job now; what was finished is kept.",
     "delete": "Forget a job's runs and logs; results stay.",
+    "report": "Write a page about a job: timeline, pictures, graph, failures.",
     "frames": "Show a chunk's first, middle and last frame in one picture.",
     "import": "Write the manifest that does what a Helios job file asks for.",
     "export": "Write a job of a manifest as a Helios job file.",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios_pipe.errors import OutputError, ToolError
-from helios_pipe.media.frames import open_frames
+from helios_pipe.media.stills import image_frame, video_frames
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 _WIDTH, _GAP, _STRIP = 480, 12, 30
 _PAPER, _INK, _FAINT = (24, 24, 27), (244, 244, 245), (161, 161, 170)
-_DECODERS = {
-    ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".exr": "exr", ".tif": "tiff", ".tiff": "tiff", ".dpx": "dpx",
-    ".bmp": "bmp", ".webp": "webp", ".ppm": "ppm", ".pgm": "pgm", ".hdr": "hdr", ".jxl": "jpegxl",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +42,13 @@ def chosen(count: int) -> list[int]:
 
 
 def video_images(path: Path, name: str, numbers: Sequence[int]) -> list[Image]:
-    """The frames of a video with these ordinals, which rise, as they are shown. `name` says by its suffix what the file is.
-    Raises OutputError where it does not decode, or ends before."""
-    images: list[Image] = []
-    with open_frames(path, name) as decoder:
-        for ordinal, (_, frame) in enumerate(decoder.frames()):
-            if ordinal == numbers[len(images)]:
-                images.append(_picture(frame))
-                if len(images) == len(numbers):
-                    return images
-    raise OutputError(f"{name}: no frame {numbers[len(images)]} in it, it ends before")
+    """The frames of a video with these ordinals, which rise, as `media.stills` finds them. Raises OutputError."""
+    return [_picture(frame) for frame in video_frames(path, name, numbers)]
 
 
 def still_image(path: Path, name: str) -> Image:
-    """An image file's picture. `name` says by its suffix what the file is. Raises OutputError."""
-    import av
-
-    suffix = PurePath(name).suffix.lower()
-    if suffix not in _DECODERS:
-        raise OutputError(f"{name}: {suffix or 'a file without a suffix'} cannot be shown")
-    try:
-        with av.open(str(path), format=f"{_DECODERS[suffix]}_pipe") as container:
-            return _picture(next(container.decode(video=0)))
-    except (av.FFmpegError, StopIteration, IndexError) as error:
-        raise OutputError(f"{name}: does not decode as {suffix[1:]}") from error
+    """An image file's picture. Raises OutputError."""
+    return _picture(image_frame(path, name))
 
 
 def draw_sheet(title: str, shots: Sequence[Shot], target: Path) -> None:

@@ -27,7 +27,7 @@ def jobs(views: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _job_row(view: Mapping[str, Any]) -> list[str]:
     started, took = clock_time(view["started"]), duration(view["elapsed_s"])
-    return [view["job"], state(view), _nodes(view), str(view["run"]), started, took, view["manifest"]]
+    return [view["job"], state(view), node_count(view), str(view["run"]), started, took, view["manifest"]]
 
 
 def state(view: Mapping[str, Any]) -> str:
@@ -37,7 +37,8 @@ def state(view: Mapping[str, Any]) -> str:
     return f"{view['state']} ({', '.join(notes)})" if notes else str(view["state"])
 
 
-def _nodes(view: Mapping[str, Any]) -> str:
+def node_count(view: Mapping[str, Any]) -> str:
+    """`7 of 9, 1 failed`."""
     failed = f", {view['failed']} failed" if view["failed"] else ""
     total = "?" if view["total"] is None else view["total"]
     made = view["executed"] + view["cached"]
@@ -53,7 +54,7 @@ def show(
     took = duration(view["elapsed_s"])
     at = f", process {view['pid']}" if view["state"] in ("running", "pending") else ""
     yield f"  run       {view['run']}, started {clock_time(view['started'])}, {took}{at}"
-    yield f"  nodes     {_nodes(view)}: {view['executed']} executed, {view['cached']} cached"
+    yield f"  nodes     {node_count(view)}: {view['executed']} executed, {view['cached']} cached"
     if view["running"]:
         yield f"  now       {running(view['running'])}"
     if view["state"] == "interrupted":
@@ -108,7 +109,7 @@ def _run_table(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     rows = [["run", "state", "started", "took", "nodes"]]
     for run in runs:
         took = duration(run["elapsed_s"])
-        rows.append([str(run["run"]), str(run["state"]), clock_time(run["started"]), took, _nodes(run)])
+        rows.append([str(run["run"]), str(run["state"]), clock_time(run["started"]), took, node_count(run)])
     return table(rows)
 
 

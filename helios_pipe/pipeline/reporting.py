@@ -1,0 +1,123 @@
+"""All that is known of one run of a job, gathered for its report. Reads the journal, the cache and the manifest; changes
+nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from helios_pipe.errors import HeliosPipeError, UsageError
+from helios_pipe.jobs.board import Board, JobView, iso
+from helios_pipe.jobs.nodes import attempts_of, failed_logs, nodes_of, results_of
+from helios_pipe.pipeline.again import request_again
+from helios_pipe.report.page import Findings, Shot
+from helios_pipe.report.svg import svg
+from helios_pipe.report.timeline import Bar
+from helios_pipe.tuples import NamedTuple
+from helios_pipe.version import __version__
+
+_MOST_RUNS = 20
+_STATUS = {"done": "executed", "beaten": "beaten", "cancelled": "cancelled"}
+
+
+def gather(board: Board, view: JobView, most_shots: int) -> Findings:
+    """The findings of the run that is looked at, with pictures of at most so many chunks."""
+    now = time.time()
+    nodes = nodes_of(board, view)
+    states = {node.node: node.state for node in nodes}
+    drawing = _draw(board, view, states)
+    shots, chunks = _shots(board, view, states, drawing.frames, most_shots)
+    bars = _bars(board, view, now)
+    records = board.journal.runs(view.id, limit=_MOST_RUNS)
+    return Findings(
+        view=view.to_dict(now),
+        nodes=[node._asdict() for node in nodes],
+        bars=bars,
+        began=min([view.record.started, *(bar.began for bar in bars)]),
+        ended=max([view.record.started + view.elapsed_s(now), *(bar.ended for bar in bars)]),
+        runs=[(view if r.id == view.record.id else board.view_of_run(r)).to_dict(now) for r in records],
+        failures=view.summary.get("failures") or _failures(board, view),
+        outputs=view.summary.get("outputs", []),
+        warnings=view.summary.get("warnings", []),
+        shots=shots,
+        shots_of=chunks,
+        graph=drawing.svg,
+        graph_note=drawing.note,
+        written=iso(now) or "",
+        program=f"helios-pipe {__version__}",
+    )
+
+
+def view_of_run(board: Board, view: JobView, number: int) -> JobView:
+    """The job as its run of that number left it. Raises UsageError naming those that there are."""
+    records = {record.id: record for record in board.journal.runs(view.id)}
+    if number == view.record.id:
+        return view
+    if number not in records:
+        known = ", ".join(map(str, sorted(records)))
+        raise UsageError(f"{view.id} has no run {number}; there are: {known}")
+    return board.view_of_run(records[number])
+
+
+def _bars(board: Board, view: JobView, now: float) -> list[Bar]:
+    bars = [
+        Bar(
+            a.node, _STATUS.get(a.status, "failed"), a.worker, a.started, a.started + max(0.0, a.duration_s),
+            a.reason if a.status != "done" else "",
+        )
+        for a in attempts_of(board.database, view.record.id)
+    ]  # fmt: skip
+    if view.going:
+        bars += [Bar(r.node, "running", "", r.began, max(now, r.began)) for r in view.progress.running]
+    return bars
+
+
+def _failures(board: Board, view: JobView) -> Sequence[Mapping[str, Any]]:
+    """What failed in a run that has not ended, or was not able to say how: as far as the journal knows."""
+    return [
+        {
+            "node": log.node, "reason": log.reason, "attempts": log.attempt, "tail": log.tail, "log": str(log.path),
+            "kept": None, "repeat": "", "hints": [], "history": [],
+        }
+        for log in failed_logs(board, view)
+    ]  # fmt: skip
+
+
+def _shots(
+    board: Board, view: JobView, states: Mapping[str, str], frames: Mapping[str, str], most: int
+) -> tuple[list[Shot], int]:
+    if most == 0:
+        return [], 0
+    from helios_pipe.pipeline.shots import Shots
+
+    return Shots(board.database, board.cache).take(states, results_of(board.database, view.id), frames, most)
+
+
+class _Drawing(NamedTuple):
+    """The job's graph as SVG, what to say of it, and which frames each chunk has. Where the manifest cannot be read any
+    more, there is only a word on why."""
+
+    svg: str
+    note: str
+    frames: Mapping[str, str]
+
+
+def _draw(board: Board, view: JobView, states: Mapping[str, str]) -> _Drawing:
+    from helios_pipe.graph.dag import digraph, generations
+    from helios_pipe.pipeline.session import open_manifest
+
+    try:
+        whole = digraph(open_manifest(request_again(board, board.cache, view.record)).graph)
+        edited = os.stat(view.manifest).st_mtime > view.record.started
+    except (HeliosPipeError, OSError) as error:
+        return _Drawing("", f"Not drawn: {error}", {})
+    shown = {name: states.get(name, "missing") for name in whole if whole.nodes[name]["kind"] != "group"}
+    note = "As the manifest is now: it was edited after this run began." if edited else ""
+    frames = {name: _frames(data) for name, data in whole.nodes(data=True) if data.get("count")}
+    return _Drawing(svg(whole, generations(whole), shown), note, frames)
+
+
+def _frames(chunk: Mapping[str, int]) -> str:
+    return f"frame {chunk['start']}" if chunk["count"] == 1 else f"frames {chunk['start']}-{chunk['end']}"

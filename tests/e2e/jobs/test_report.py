@@ -1,0 +1,252 @@
+"""`report`: one page about a run, which needs nothing else and hides nothing."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import sqlite3
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.kit import burnin, quick
+from tests.kit.project import Project, kill
+
+VOID = {"meta", "img"}
+
+
+class Page(HTMLParser):
+    """A report as a browser reads it: the text of each section by its heading, tags, classes, titles and sources."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.sections: dict[str, str] = {"": ""}
+        self.tags: list[str] = []
+        self.bars: list[tuple[str, str]] = []
+        """Class and title of each bar of the timeline."""
+        self.shots: list[tuple[str, str]] = []
+        """Class of each chunk's figure, and the data of its picture (empty: none)."""
+        self.references: list[str] = []
+        self._open: list[str] = []
+        self._heading = ""
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+        self.close()
+        assert self._open == [], "every element is closed"
+        self.sections = {heading: " ".join(text.split()) for heading, text in self.sections.items()}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.tags.append(tag)
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag == "h2":
+            self._heading = ""
+        if tag == "i" and "style" in given:
+            self.bars.append((given["class"], given["title"]))
+        if tag == "figure":
+            self.shots.append((given["class"], ""))
+        if tag == "img":
+            self.shots[-1] = (self.shots[-1][0], given["src"].partition("data:image/jpeg;base64,")[2])
+        self.references += [given[name] for name in ("src", "href", "action", "data") if name in given]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "h2":
+            self._heading = data
+            self.sections[data] = ""
+        elif "style" not in self._open:
+            self.sections[self._heading] += data + " "
+
+
+def report(project: Project, *words: str) -> Page:
+    """The page about the project's job, which has to come."""
+    done = project.helios("report", "render.yaml", "-o", "page.html", *words)
+    assert (done.exit_code, done.stderr) == (0, ""), str(done)
+    return Page(project.path("page.html"))
+
+
+def number_in(jpeg: str) -> int:
+    """The number burnt into a picture."""
+    with Image.open(io.BytesIO(base64.b64decode(jpeg))) as image:
+        width, height = image.size
+        data = image.convert("L").tobytes()
+    return burnin.number_in(lambda y: data[y * width : y * width + width], width, height)
+
+
+def test_the_page_shows_what_ran_what_came_of_it_and_how_it_hangs_together(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-29", size=10))
+    summary = project.run("-j2").summary
+    done = project.helios("report", "kit")
+    assert done.stdout == f"{summary['job']}.html written: {summary['job']}, run 1, completed\n"
+    page = Page(project.path(f"{summary['job']}.html"))
+    assert f"{summary['job']} completed" in page.sections[""]
+    assert "film/0001 frames 10-19" in page.sections["Chunks"]
+    assert [number_in(data) for _, data in page.shots] == [0, 10, 20]
+    assert summary["outputs"][0]["sha256"] in page.sections["Outputs"]
+    assert sorted(title.partition(":")[0] for _, title in page.bars) == [
+        "film/0000", "film/0001", "film/0002", "film/stitch",
+    ]  # fmt: skip
+    assert {"film/0000", "film/stitch"} <= set(page.sections["Graph"].split())
+    assert "4 nodes" in page.sections["Nodes"]
+    assert "Failures" not in page.sections
+
+
+def test_the_page_needs_nothing_else(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-29", size=10))
+    project.run()
+    page = report(project)
+    assert {reference[:22] for reference in page.references} == {"data:image/jpeg;base64"}
+    assert "script" not in page.tags
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org/2000/svg)", page.source)
+
+
+def test_a_lane_is_a_slot(project: Project) -> None:
+    project.manifest(quick.film(40, before="sleep 0.0$(( n % 10 ))"))
+    project.run("-j3")
+    page = report(project)
+    assert 'aria-label="41 attempts in 3 lanes"' in page.source
+
+
+def test_what_failed_is_told_with_all_its_attempts_and_stays_a_text(project: Project) -> None:
+    says = "printf '</pre><script>alert(1)</script>\\033[31m &amp;\\n'; exit 3"
+    project.manifest(quick.film(6, before=f"[ $n != 4 ] || {{ {says}; }}", retries=1, retry_delay="10ms"))
+    assert project.helios("run", "render.yaml", "-k").exit_code == 1
+    page = report(project)
+    failures = page.sections["Failures"]
+    assert "film/0004 exit code 3" in failures
+    assert "attempt 1, " in failures
+    assert "attempt 2, " in failures
+    assert "</pre><script>alert(1)</script>·[31m &amp;" in failures
+    assert "script" not in page.tags
+    assert "Repeat by hand" in failures
+    assert [status for status, title in page.bars if "film/0004" in title] == ["failed", "failed"]
+    assert ("failed", "") in page.shots
+    assert "1 failed" in page.sections[""]
+    assert "film/stitch: missing" in page.sections["Graph"]
+
+
+def test_what_was_found_is_told_from_what_was_made(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-29", size=10))
+    project.run()
+    project.manifest(project.burnin(frames="0-39", size=10))
+    project.run()
+    page = report(project)
+    assert [shot for shot, _ in page.shots] == ["earlier", "earlier", "earlier", "executed"]
+    assert [number_in(data) for _, data in page.shots] == [0, 10, 20, 30]
+    assert len(page.bars) == 2
+    assert "not rendered again" in page.sections[""]
+    assert page.sections["Runs"].count("completed") == 2
+    first = report(project, "--run", "1")
+    assert len(first.bars) == 4
+    assert "edited after this run began" in first.sections["Graph"]
+
+
+def test_many_chunks_are_shown_evenly_and_failed_ones_in_any_case(project: Project) -> None:
+    project.manifest(quick.film(50, before="[ $n != 13 ] || exit 1"))
+    project.helios("run", "render.yaml", "-k")
+    page = report(project, "--thumbnails", "5")
+    assert re.findall(r"film/\d+", page.sections["Chunks"]) == [
+        "film/0000", "film/0012", "film/0013", "film/0024", "film/0037", "film/0049",
+    ]  # fmt: skip
+    assert "6 of 50, evenly spread, and those that failed" in page.sections["Chunks"]
+    assert "part.txt: .txt cannot be shown" in page.sections["Chunks"]
+    assert "Chunks" not in report(project, "--thumbnails", "0").sections
+
+
+def test_folders_of_images_are_shown_too(project: Project) -> None:
+    manifest = project.burnin(frames="0-5", size=2, stitch={"output": "images/", "method": "collect"})
+    manifest["jobs"]["film"]["chunk"]["output"] = "frames/"
+    command = manifest["jobs"]["film"]["chunk"]["command"]
+    manifest["jobs"]["film"]["chunk"]["command"] = command.replace("{output}", "{output}/")
+    project.manifest(manifest)
+    project.run()
+    assert [number_in(data) for _, data in report(project).shots] == [0, 2, 4]
+
+
+def test_what_is_gone_by_now_is_said_in_its_place(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-29", size=10))
+    project.run()
+    with sqlite3.connect(project.path(".helios/index.v1.sqlite")) as index:
+        (digest,) = index.execute("SELECT digest FROM results WHERE node = 'film/0001'").fetchone()
+    index.close()
+    project.path(f".helios/cas/{digest[:2]}/{digest}").unlink()
+    project.write("render.yaml", "version: 1\njobs: [")
+    page = report(project)
+    assert "film/0001" in page.sections["Chunks"]
+    assert "no longer in the cache" in page.sections["Chunks"]
+    assert [bool(data) for _, data in page.shots] == [True, False, True]
+    assert "Not drawn: render.yaml" in page.sections["Graph"].replace(str(project.root) + "/", "")
+
+
+def test_a_job_that_runs_is_shown_as_it_stands(project: Project) -> None:
+    project.manifest(quick.film(4, before=f"[ $n != 2 ] || {{ {quick.HOLD}; }}"))
+    with project.running("run", "render.yaml", "-j1") as process:
+        project.wait_for("hold")
+        while "film/0002" not in (page := report(project)).sections["Timeline"] + str(page.bars):
+            pass
+        assert "running" in page.sections[""]
+        assert [status for status, title in page.bars if title.startswith("film/0002")] == ["running"]
+        project.gate.touch()
+        assert project.finish(process).exit_code == 0
+
+
+def test_a_killed_run_is_interrupted_and_grows_no_older(project: Project) -> None:
+    project.manifest(quick.film(4, before=f"[ $n != 2 ] || {{ {quick.HOLD}; }}"))
+    with project.running("run", "render.yaml", "-j1") as process:
+        project.wait_for("hold")
+        while "running" not in [status for status, _ in report(project).bars]:
+            pass
+        kill(process)
+        project.gate.touch()
+    page = report(project)
+    assert "interrupted" in page.sections[""]
+    assert "helios-pipe resume quick-" in page.sections[""]
+    took = project.helios("show", "quick", "--json").document["elapsed_s"]
+    assert project.helios("show", "quick", "--json").document["elapsed_s"] == took
+    assert [status for status, _ in page.bars] == ["executed", "executed"]
+
+
+def test_programs_are_told_where_the_page_is(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-29", size=10))
+    project.run()
+    told = project.helios("report", "kit", "-o", "page.html", "--json").document
+    size = project.path("page.html").stat().st_size
+    assert {key: told[key] for key in ("path", "size", "run", "state", "nodes", "thumbnails", "failures")} == {
+        "path": "page.html", "size": size, "run": 1, "state": "completed", "nodes": 4, "thumbnails": 3, "failures": 0,
+    }  # fmt: skip
+    streamed = project.helios("report", "kit", "-o", "-")
+    assert streamed.stdout.startswith("<!DOCTYPE html>")
+    assert streamed.stdout.endswith("</html>\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("quick", "--run", "7"), "has no run 7; there are: 1"),
+        (("quikc",), "there is no job 'quikc'; did you mean 'quick'?"),
+        (("quick", "-o", "-", "--json"), "--json and the page would both go to standard output"),
+        (("quick", "-o", "nowhere/page.html"), "nowhere/page.html cannot be written: No such file or directory"),
+        (("quick", "-o", "folder"), "folder cannot be written: Is a directory"),
+    ],
+)
+def test_a_page_that_cannot_be_made_is_refused_and_leaves_nothing(
+    project: Project, words: tuple[str, ...], said: str
+) -> None:
+    project.manifest(quick.film(2))
+    project.run()
+    project.path("folder").mkdir()
+    before = sorted(project.root.iterdir())
+    done = project.helios("report", *words)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert sorted(project.root.iterdir()) == before
