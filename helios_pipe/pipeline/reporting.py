@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from helios_pipe.cache.results import Result
 from helios_pipe.errors import HeliosPipeError, UsageError
 from helios_pipe.jobs.board import Board, JobView, iso
 from helios_pipe.jobs.nodes import attempts_of, failed_logs, nodes_of, results_of
@@ -28,7 +29,8 @@ def gather(board: Board, view: JobView, most_shots: int) -> Findings:
     nodes = nodes_of(board, view)
     states = {node.node: node.state for node in nodes}
     drawing = _draw(board, view, states)
-    shots, chunks = _shots(board, view, states, drawing.frames, most_shots)
+    made = results_of(board.database, view.id)
+    shots, chunks = _shots(board, states, made, drawing.frames, most_shots)
     bars = _bars(board, view, now)
     records = board.journal.runs(view.id, limit=_MOST_RUNS)
     return Findings(
@@ -41,6 +43,7 @@ def gather(board: Board, view: JobView, most_shots: int) -> Findings:
         failures=view.summary.get("failures") or _failures(board, view),
         outputs=view.summary.get("outputs", []),
         warnings=view.summary.get("warnings", []),
+        saved_s=_saved(view, states, made),
         shots=shots,
         shots_of=chunks,
         graph=drawing.svg,
@@ -85,14 +88,23 @@ def _failures(board: Board, view: JobView) -> Sequence[Mapping[str, Any]]:
     ]  # fmt: skip
 
 
+def _saved(view: JobView, states: Mapping[str, str], made: Mapping[str, Result]) -> float | None:
+    """How long it took once to make what this run found. None where it is not known of each node whether it was found."""
+    found = [made[name] for name, state in states.items() if state == "earlier"]
+    if not found or len(found) != view.progress.cached:
+        return None
+    before = {row.key: row.duration_s for row in found if row.time < view.record.started}
+    return sum(before.values()) if before else None
+
+
 def _shots(
-    board: Board, view: JobView, states: Mapping[str, str], frames: Mapping[str, str], most: int
+    board: Board, states: Mapping[str, str], made: Mapping[str, Result], frames: Mapping[str, str], most: int
 ) -> tuple[list[Shot], int]:
     if most == 0:
         return [], 0
     from helios_pipe.pipeline.shots import Shots
 
-    return Shots(board.database, board.cache).take(states, results_of(board.database, view.id), frames, most)
+    return Shots(board.database, board.cache).take(states, made, frames, most)
 
 
 class _Drawing(NamedTuple):

@@ -36,8 +36,9 @@ class Shot(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """All that the page tells. `view`, `nodes`, `runs` are as `show --json` has them; times are seconds since 1970. `shots_of`
-    is how many chunks there are; `graph` is a drawing (SVG), or empty, and `graph_note` says of which."""
+    """All that the page tells. `view`, `nodes`, `runs` are as `show --json` has them; times are seconds since 1970. `saved_s`
+    is how long it took once to make what was found, where that is known; `shots_of` is how many chunks there are; `graph` is
+    a drawing (SVG), or empty, and `graph_note` says of which."""
 
     view: Mapping[str, Any]
     nodes: Sequence[Mapping[str, Any]]
@@ -48,6 +49,7 @@ class Findings(NamedTuple):
     failures: Sequence[Mapping[str, Any]]
     outputs: Sequence[Mapping[str, Any]]
     warnings: Sequence[str]
+    saved_s: float | None
     shots: Sequence[Shot]
     shots_of: int
     graph: str
@@ -111,9 +113,8 @@ def _figures(found: Findings) -> Iterator[tuple[str, str]]:
     again = sum(bar.status == "failed" for bar in found.bars)
     if again:
         yield "failed attempts", str(again)
-    before = [node["duration_s"] for node in found.nodes if node["state"] == "earlier"]
-    if before and len(before) == view["cached"]:
-        yield "not rendered again", duration(sum(before))
+    if found.saved_s is not None:
+        yield "not rendered again", duration(found.saved_s)
 
 
 def _failures(failures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -182,13 +183,18 @@ def _slowest(nodes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _shots(found: Findings) -> Iterator[str]:
-    if not found.shots:
+    shots = found.shots
+    if not shots:
         return
     yield element("h2", "Chunks")
-    if len(found.shots) < found.shots_of:
-        yield element("p", f"{len(found.shots)} of {found.shots_of}, evenly spread, and those that failed", "note")
+    if len(shots) < found.shots_of:
+        yield element("p", f"{len(shots)} of {found.shots_of}, evenly spread, and those that failed", "note")
+    if not any(shot.jpeg for shot in shots):  # once is enough
+        reasons = dict.fromkeys(shot.why for shot in shots if shot.state != "failed")
+        yield from (element("p", text(why), "note") for why in reasons)
+        shots = [shot for shot in shots if shot.state == "failed"]
     yield '<div class="shots">'
-    for shot in found.shots:
+    for shot in shots:
         picture = element("div", text(shot.why))
         if shot.jpeg is not None:
             data = b64encode(shot.jpeg).decode()

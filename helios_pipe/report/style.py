@@ -23,8 +23,9 @@ font-size:13px;vertical-align:4px}
 .figures b{display:block;font-size:19px;font-weight:600}.figures span{color:var(--faint)}
 .wide{overflow-x:auto}table{border-collapse:collapse;min-width:50%}
 th,td{padding:3px 16px 3px 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
+td:not(:last-child){white-space:nowrap}
 th{color:var(--faint);font-weight:500}
-meter{width:220px;height:12px}
+meter{width:min(220px,30vw);height:12px}
 td.failed,.failed>b{color:var(--bad)}
 article{margin:12px 0;padding:10px 14px;border:1px solid var(--bad);border-left-width:5px;border-radius:6px}
 .lane{display:flex;align-items:center;height:22px}

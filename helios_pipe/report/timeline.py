@@ -15,6 +15,8 @@ _MOST_WORKERS = 24
 _THIN = 0.001
 """Bars and gaps of less than this part of the whole are drawn as one: nobody could tell them apart."""
 _TICKS = 8
+_LAST_TICK = 0.95
+"""No mark after this part of the whole: its label would stand in the margin."""
 _ROUNDED_S = 0.001
 """Durations are recorded in milliseconds: by less than that, one that follows another may seem to begin before its end."""
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)
@@ -110,6 +112,6 @@ def _axis(span: float) -> Iterator[str]:
     step = next((step for step in _STEPS if span / step <= _TICKS), None) or 86400 * max(
         1, span // (86400 * _TICKS) + 1
     )
-    count = int(span / step) + 1
-    marks = "".join(f'<u style="left:{at * step / span * 100:.3f}%">{duration(at * step)}</u>' for at in range(count))
+    moments = [at * step for at in range(int(span / step) + 1) if at * step <= span * _LAST_TICK]
+    marks = "".join(f'<u style="left:{moment / span * 100:.3f}%">{duration(moment)}</u>' for moment in moments)
     yield f'<div class="lane axis"><b></b><div>{marks}</div></div>'

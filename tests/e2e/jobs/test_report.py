@@ -154,12 +154,24 @@ def test_many_chunks_are_shown_evenly_and_failed_ones_in_any_case(project: Proje
     project.manifest(quick.film(50, before="[ $n != 13 ] || exit 1"))
     project.helios("run", "render.yaml", "-k")
     page = report(project, "--thumbnails", "5")
-    assert re.findall(r"film/\d+", page.sections["Chunks"]) == [
-        "film/0000", "film/0012", "film/0013", "film/0024", "film/0037", "film/0049",
-    ]  # fmt: skip
-    assert "6 of 50, evenly spread, and those that failed" in page.sections["Chunks"]
-    assert "part.txt: .txt cannot be shown" in page.sections["Chunks"]
+    assert page.sections["Chunks"] == (
+        "6 of 50, evenly spread, and those that failed part.txt: .txt cannot be shown failed film/0013 frames 65-69"
+    )
     assert "Chunks" not in report(project, "--thumbnails", "0").sections
+
+
+def test_of_many_pictures_those_evenly_spread_are_shown(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-23", size=2))
+    project.run()
+    assert [number_in(data) for _, data in report(project, "--thumbnails", "4").shots] == [0, 8, 14, 22]
+
+
+def test_what_this_run_made_itself_for_two_was_not_saved(project: Project) -> None:
+    manifest = quick.film(6)
+    manifest["jobs"]["film"]["chunk"]["command"] = ["sh", "-c", "sleep 0.1; echo same > {output}"]
+    project.manifest(manifest)
+    assert project.run().summary["cached"] == 5
+    assert "not rendered again" not in report(project).sections[""]
 
 
 def test_folders_of_images_are_shown_too(project: Project) -> None:
