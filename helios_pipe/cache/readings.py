@@ -1,45 +1,50 @@
-"""What a manifest's text was read as when it was last found right: reading it again, and checking it against the schema, costs
-a third of a small run's start. Knows nothing of manifests."""
+"""What a manifest's text was read as when it was last found right, and of what shape that was: reading it again, and checking it
+against the schema, costs half of a small run's start. Knows nothing of manifests."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from zlib import crc32
 
 from helios_pipe.cache.stamp import seal, unseal
 
+_PARTS = 3
 
-class Readings:
-    """The readings that one cache folder keeps beside its stamps, which make room for each other: the last one of each file."""
 
-    def __init__(self, cache: Path) -> None:
-        self._prefix = f"{cache}/stamps/manifest-"
+class Reading:
+    """The last one of one file that a cache folder keeps beside its stamps, which make room for each other. It is read when
+    somebody asks."""
 
-    def of(self, manifest: Path) -> Callable[[str], object | None]:
-        """What the file was read as, asked for by the digest of all that decides it; None where that is not known."""
-        return lambda digest: self._find(self._place(manifest), digest)
+    def __init__(self, cache: Path, manifest: Path) -> None:
+        self._place = f"{cache}/stamps/manifest-{crc32(os.fsencode(os.path.abspath(manifest))):08x}"
 
-    def keep(self, manifest: Path, digest: str, reading: object) -> None:
-        """It was found right. `reading` are plain values. What cannot be written is not missed."""
-        place = self._place(manifest)
-        temp = f"{place}.{os.getpid()}.tmp"
+    @cached_property
+    def _kept(self) -> tuple[object, ...]:
+        """Digest, shape, reading."""
         try:
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-            with open(temp, "wb") as file:
-                file.write(seal((digest, reading)))
-            os.replace(temp, place)
-        except OSError:
-            return
-
-    def _place(self, manifest: Path) -> str:
-        return f"{self._prefix}{crc32(os.fsencode(os.path.abspath(manifest))):08x}"
-
-    def _find(self, place: str, digest: str) -> object | None:
-        try:
-            with open(place, "rb") as file:
+            with open(self._place, "rb") as file:
                 found = unseal(file.read())
         except (OSError, ValueError, EOFError, TypeError):
-            return None
-        return found[1] if isinstance(found, tuple) and len(found) == 2 and found[0] == digest else None
+            found = None
+        return found if isinstance(found, tuple) and len(found) == _PARTS else (None, None, None)
+
+    def document(self, digest: str) -> object | None:
+        """What the file was read as, asked for by the digest of all that decides it; None where that is not known."""
+        return self._kept[2] if self._kept[0] == digest else None
+
+    def had_shape(self, shape: str) -> bool:
+        """Whether what was found right had this shape."""
+        return self._kept[1] == shape
+
+    def keep(self, digest: str, shape: str, document: object) -> None:
+        """It was found right. `document` are plain values. What cannot be written is not missed."""
+        temp = f"{self._place}.{os.getpid()}.tmp"
+        try:
+            os.makedirs(os.path.dirname(self._place), exist_ok=True)
+            with open(temp, "wb") as file:
+                file.write(seal((digest, shape, document)))
+            os.replace(temp, self._place)
+        except OSError:
+            return

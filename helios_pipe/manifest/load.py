@@ -15,7 +15,15 @@ from helios_pipe.manifest.document import MAX_BYTES, Document
 from helios_pipe.manifest.inputs import find_unmatched
 from helios_pipe.manifest.model import Manifest
 from helios_pipe.manifest.problems import FatalProblemError, ManifestError, Problem, Report
-from helios_pipe.manifest.schema import KNOWN_VERSIONS, check_shape, describe, schema_path, spell_versions
+from helios_pipe.manifest.schema import (
+    KNOWN_VERSIONS,
+    check_shape,
+    describe,
+    schema_path,
+    shape_of,
+    spell_versions,
+)
+from helios_pipe.tuples import NamedTuple
 from helios_pipe.version import __version__
 
 TYPE_CHECKING = False
@@ -25,28 +33,39 @@ if TYPE_CHECKING:
     from helios_pipe.manifest.helios import JobSpec
 
 
+class Before(NamedTuple):
+    """What is known of a manifest that was loaded before: its `document`, by its `origin`, and whether its `shape` was this."""
+
+    document: Callable[[str], object | None] = lambda _: None
+    had_shape: Callable[[str], bool] = lambda _: False
+
+
+_NOTHING = Before()
+
+
 def load_manifest(
     path: Path,
     overrides: Mapping[str, str] | None = None,
     *,
     look: bool = False,
     keep_merge: bool = False,
-    known: Callable[[str], object | None] = lambda _: None,
+    before: Before = _NOTHING,
 ) -> Manifest:
     """The manifest in the file, checked, with `overrides` (`--set NAME=text`) in the place of its variables.
 
     With `keep_merge` a Helios job's own merge command joins its chunks. Reads the file, and looks whether folders on the way
     to outputs are links; with `look`, also whether every input that no chunk's number is part of has a match. Runs and
-    writes nothing. `known` gives the `document` of a manifest that was loaded before by its `origin`: such a one is neither read
-    nor held against the schema again. Raises ManifestError with every problem that was found.
+    writes nothing. What is known from `before` is not found out again: a text of the same `origin` is neither read nor held
+    against the schema, one of the same `shape` is only read. Raises ManifestError with every problem that was found.
     """
     report = Report(str(path))
     content = _read(path)
     with _no_collector():
         try:
             origin = _origin(content)
-            document, checked = _document(content, known(origin), report)
-            manifest = _manifest(path, document, overrides or {}, report, keep_merge=keep_merge, checked=checked)
+            document, known = _document(content, before.document(origin), report)
+            unknown = None if known else before
+            manifest = _manifest(path, document, overrides or {}, report, keep_merge=keep_merge, before=unknown)
             if manifest is not None and look:
                 find_unmatched(manifest, report)
         except FatalProblemError:
@@ -55,7 +74,7 @@ def load_manifest(
     assert manifest is not None  # what is no manifest has problems
     warnings = report.rendered_warnings()
     return manifest._replace(
-        shown=str(path), warnings=warnings, origin=origin, document=None if checked else tuple(document)
+        shown=str(path), warnings=warnings, origin=origin, document=None if known else tuple(document)
     )
 
 
@@ -87,8 +106,15 @@ def manifest_of_spec(spec: JobSpec, path: Path, *, keep_merge: bool = False) -> 
 
 
 def _manifest(
-    path: Path, document: Document, overrides: Mapping[str, str], report: Report, *, keep_merge: bool, checked: bool
+    path: Path,
+    document: Document,
+    overrides: Mapping[str, str],
+    report: Report,
+    *,
+    keep_merge: bool,
+    before: Before | None,
 ) -> Manifest | None:
+    """`before` is None where the document is known, and with it that its shape is right."""
     report.marks = document.marks
     data = document.data
     if not isinstance(data, dict):
@@ -105,9 +131,12 @@ def _manifest(
     if keep_merge:
         report.error((), "--keep-merge: a manifest has no merge command, only a Helios job has one")
     _check_version(data, report)
-    if not checked:
-        check_shape(data, report)
-    return check_manifest(build_manifest(place, data, overrides, report), data, report)
+    shape = ""
+    if before is not None:
+        shape = shape_of(data)
+        if not before.had_shape(shape):
+            check_shape(data, report)
+    return check_manifest(build_manifest(place, data, overrides, report), data, report)._replace(shape=shape)
 
 
 def _is_helios(data: dict[str, Any]) -> bool:

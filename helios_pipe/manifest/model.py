@@ -150,8 +150,8 @@ class CacheConfig(NamedTuple):
 class Manifest(NamedTuple):
     """What was asked. `jobs` are in the order of the document, matrix combinations expanded in order; `root` is the folder
     that all paths are relative to; `warnings` are rendered problems that do not stop a run; `shown` is the file as the
-    request named it; `origin` is the digest of what decided what its text was read as, and `document` that, unless it was
-    known."""
+    request named it; `origin` is the digest of what decided what its text was read as, `document` that, and `shape` what the
+    schema can tell of it, unless all this was known."""
 
     path: Path
     root: Path
@@ -169,6 +169,7 @@ class Manifest(NamedTuple):
     shown: str = ""
     origin: str = ""
     document: object | None = None
+    shape: str = ""
 
     def job(self, name: str) -> Job:
         """The job of that name. Raises KeyError."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from helios_pipe.errors import UnusableError
 from helios_pipe.manifest.model import MarkPath
 from helios_pipe.manifest.problems import MAX_PROBLEMS, Report
 from helios_pipe.manifest.suggest import advice, nearest
+from helios_pipe.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,6 +77,15 @@ def check_shape(data: dict[str, Any], report: Report) -> None:
             _replace(data, tuple(error.absolute_path), None)
         elif error.validator != "required":
             _replace(data, tuple(error.absolute_path), FLAWED)
+
+
+def shape_of(data: dict[str, Any]) -> str:
+    """A digest of all that the schema can tell of a manifest: two of one shape are both right or both wrong. Most edits leave it
+    as it is, and to load the validator takes as long as all else that a small run does."""
+    shape = _spelled(_kind(data, frozenset(_fixed_texts(load_schema()))))
+    return sha256(
+        "\0".join((__version__, schema_path().read_text("utf-8"), shape)).encode("utf-8", "surrogatepass")
+    ).hexdigest()
 
 
 def _validator() -> Any:
@@ -152,6 +163,15 @@ def _kind(value: Any, words: frozenset[str]) -> Any:
     if value is None or isinstance(value, bool):
         return ("constant", value)
     return (type(value), value if value != value or value < 2 else 2)  # the bounds in the schema are 0 and 1
+
+
+def _spelled(kind: Any) -> str:
+    """A kind as a text: equal ones are spelled alike, and no others."""
+    if isinstance(kind, frozenset):
+        return f"{{{','.join(sorted(map(_spelled, kind)))}}}"
+    if isinstance(kind, tuple):
+        return f"({','.join(map(_spelled, kind))})"
+    return repr(kind)
 
 
 def _fixed_texts(schema: Any) -> Iterator[str]:

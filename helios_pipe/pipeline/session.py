@@ -14,7 +14,7 @@ from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.memory import Memory
 from helios_pipe.cache.memos import Memos, recorded
 from helios_pipe.cache.placing import Placer
-from helios_pipe.cache.readings import Readings
+from helios_pipe.cache.readings import Reading
 from helios_pipe.cache.results import Result, Results
 from helios_pipe.cache.sources import Sources
 from helios_pipe.cache.stamp import Signature, signature
@@ -28,7 +28,7 @@ from helios_pipe.errors import UsageError
 from helios_pipe.graph.build import build_graph
 from helios_pipe.graph.nodes import Graph
 from helios_pipe.jobs.journal import job_id
-from helios_pipe.manifest.load import load_manifest
+from helios_pipe.manifest.load import Before, load_manifest
 from helios_pipe.manifest.model import Manifest, Tool
 from helios_pipe.pipeline.checking import check_inputs
 from helios_pipe.pipeline.request import Request
@@ -62,8 +62,9 @@ def open_manifest(request: Request) -> Opened:
     root = Path(os.path.abspath(request.manifest)).parent
     _check_name("folder", str(root))
     _check_name("manifest", str(request.manifest))
-    known = Readings(settings.cache_dir(root, request.cache_dir)).of(request.manifest)
-    manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge, known=known)
+    reading = Reading(settings.cache_dir(root, request.cache_dir), request.manifest)
+    before = Before(reading.document, reading.had_shape)
+    manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge, before=before)
     if request.strict and manifest.warnings:
         raise UsageError("\n".join(manifest.warnings), hint="With --strict, warnings are errors.")
     graph = _select(build_graph(manifest), manifest, request)
@@ -223,7 +224,7 @@ class Session:
         """Remember what the manifest's text was read as, where that is news."""
         manifest = self.manifest
         if manifest.document is not None:
-            Readings(self.cache).keep(self.request.manifest, manifest.origin, manifest.document)
+            Reading(self.cache, self.request.manifest).keep(manifest.origin, manifest.shape, manifest.document)
 
     def close(self) -> None:
         """Give the cache back. Idempotent."""

@@ -74,6 +74,21 @@ def test_another_text_is_read_anew(known: Project) -> None:
     assert made(known)[1].startswith("0\n007-\n")
 
 
+def test_what_is_no_manifest_any_more_is_refused_as_ever(known: Project) -> None:
+    for old, new, said in (
+        ("frames: 0-3", "frames: []", "render.yaml:7:5: jobs.poem.frames: "),
+        ("size: 1", "sise: 1", "render.yaml:9:7: jobs.poem.chunk.sise: unknown key 'sise', did you mean 'size'?"),
+        ("size: 1", "size: 0", "render.yaml:9:7: jobs.poem.chunk.size: is 0, expected 1 or more"),
+        ("output: poem.txt", "output: ''", "render.yaml:16:7: jobs.poem.stitch.output: is an empty text"),
+        ("method: command", "method: comand", "render.yaml:14:7: jobs.poem.stitch.method: "),
+    ):
+        known.write("render.yaml", TEXT.replace(old, new))
+        ran = known.helios("run", "render.yaml")
+        assert (ran.exit_code, said in ran.stderr) == (2, True), str(ran)
+    known.write("render.yaml", TEXT.replace("size: 1", "size: 2"))
+    assert made(known, "--set", "more=")[0] == ["poem/0000", "poem/0001", "poem/stitch"]
+
+
 def test_two_manifests_in_a_folder_are_known_side_by_side(known: Project) -> None:
     known.write("other.yaml", TEXT.replace("poem", "verse"))
     assert known.helios("run", "other.yaml", "-q").exit_code == 0

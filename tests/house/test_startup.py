@@ -81,6 +81,19 @@ def test_chunks_are_made_and_joined_without_typing(project: Project) -> None:
     assert project.rendered() == ["5+5"]
 
 
+def test_after_an_edit_that_changes_no_shape_the_validator_is_not_loaded(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-9", size=5))
+    assert project.helios("run", "render.yaml", "-q").exit_code == 0
+    for old, new, rendered in (("0-9", "0-14", 1), ("film.mp4", "movie.mp4", 0), ("\n", "\n\n", 0)):
+        project.rendered()
+        project.replace("render.yaml", old, new)
+        assert not loaded(project, "run", "render.yaml", "-q") & (HEAVY | {"click"})
+        assert len(project.rendered()) == rendered
+    project.replace("render.yaml", '"fps": 30', '"fps": 30, "retries": 1')
+    assert "jsonschema" in loaded(project, "run", "render.yaml", "-q")
+    assert "jsonschema" not in loaded(project, "plan", "render.yaml")
+
+
 def test_a_command_joins_what_commands_made_without_typing(project: Project) -> None:
     chunk = {"size": 1, "command": ["/bin/sh", "-c", 'echo x > "$0"', "{output}"], "output": "o.txt"}
     stitch = {"command": ["/bin/sh", "-c", 'cat "$@" > {output}', "x", "{inputs}"], "output": "out/all.txt"}
