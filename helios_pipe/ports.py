@@ -130,6 +130,10 @@ class WorkerAdapter(Protocol):
         """Run it to its end, or to its time limit, or until `job.cancel` is set; then nothing of it runs any more."""
 
 
+LOCAL = "local"
+"""The worker that is this machine."""
+
+
 class Outcome(NamedTuple):
     """What an attempt at an action came to. With `digest` it succeeded and the content is in the local cache; otherwise
     `failure` and `reason` say why not. `mark` is the blob's file as it was stored (size, mtime_ns, inode). `damaged` are
@@ -153,7 +157,7 @@ class Outcome(NamedTuple):
     stale: bool = False
     proof: bytes = b""
     duration_s: float = 0.0
-    worker: str = "local"
+    worker: str = LOCAL
     tools: Mapping[str, str] = NOTHING
     billed_ms: int | None = None
     memory_mb: int | None = None

@@ -23,7 +23,7 @@ _PAGE = 4096
 DAMAGED = "Move that file away: the blobs stay, and what it knew of them is made again. Or give another folder with --cache-dir."
 _LOG_PAGES = 8000
 """How long SQLite's log gets before it is written into the database, which waits for the disk: 32 MB at most."""
-_SCHEMA = 4
+_SCHEMA = 5
 """Counted up when a table is added: older programs go on working with what they know."""
 
 _TABLES = """
@@ -68,6 +68,10 @@ CREATE TABLE IF NOT EXISTS memos (
   job TEXT NOT NULL, name TEXT NOT NULL, mark TEXT NOT NULL, generation TEXT NOT NULL, data BLOB NOT NULL,
   PRIMARY KEY (job, name)
 );
+CREATE TABLE IF NOT EXISTS run_jobs (
+  run INTEGER NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, chunks INTEGER NOT NULL, final TEXT,
+  PRIMARY KEY (run, place)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS live (run INTEGER PRIMARY KEY, time REAL NOT NULL, state TEXT NOT NULL);
 """
 

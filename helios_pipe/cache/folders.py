@@ -11,6 +11,8 @@ MEMOS = "memos"
 """What is known of the chunks of each job."""
 STANDING = "standing"
 """Where inputs stay laid out from run to run."""
+REPORTS = "reports"
+"""Pages about jobs."""
 BLOBS = "cas"
 
 

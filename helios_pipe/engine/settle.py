@@ -14,12 +14,20 @@ from helios_pipe.digest import Digest, canonical
 from helios_pipe.engine.slot import Ended, Flight
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.errors import DiskFullError
-from helios_pipe.ports import FailureClass, Outcome
+from helios_pipe.ports import LOCAL, FailureClass, Outcome
+from helios_pipe.tuples import NamedTuple
 
 _TOOLS = "\0tools"
 """No job has this name."""
 _TAIL = 4096
 """Bytes of a failed attempt's output that the journal keeps; its log has all."""
+
+
+class _When(NamedTuple):
+    """Now, and when the clock by which flights begin stood at zero, both in seconds since 1970."""
+
+    now: float
+    epoch: float
 
 
 class Settled:
@@ -77,16 +85,16 @@ class Settler:
         on the clock by which flights begin."""
         settled = Settled()
         flights = {message.task: message.flight for message in batch}
-        epoch = now - moment
+        when = _When(now, now - moment)
         shared: dict[str, str | None] = {}
         for message in batch:
             task, outcome = message.task, message.outcome
             if outcome.digest is not None and (name := self._changed(task, outcome, shared)) is not None:
                 outcome = self._stale(task, outcome, name)
             (settled.made if outcome.digest is not None else settled.failed).append((task, outcome))
-        attempts = [self._attempt(message.flight, message.outcome, epoch, beaten=True) for message in beaten]
+        attempts = [self._attempt(message.flight, message.outcome, when, beaten=True) for message in beaten]
         for task, outcome in (*settled.made, *settled.failed):
-            attempts.append(self._attempt(flights[task], outcome, epoch))
+            attempts.append(self._attempt(flights[task], outcome, when))
         try:
             self._commit(settled, {message.task: message.flight.step for message in batch}, attempts, now)
         except DiskFullError as error:
@@ -163,7 +171,7 @@ class Settler:
         path = shared[work.name] or task.extra.changed()
         if path is not None:
             return os.path.relpath(path, self._root)
-        if outcome.worker != "local" or task.recipe is None:
+        if outcome.worker != LOCAL or task.recipe is None:
             return None
         if _TOOLS not in shared:
             shared[_TOOLS] = self._tools_changed()
@@ -179,16 +187,20 @@ class Settler:
             stale=True,
         )
 
-    def _attempt(self, flight: Flight, outcome: Outcome, epoch: float, *, beaten: bool = False) -> Attempt:
-        """The journal's note of an attempt. `epoch` is when the clock by which it began stood at zero, in seconds since 1970."""
+    def _attempt(self, flight: Flight, outcome: Outcome, when: _When, *, beaten: bool = False) -> Attempt:
+        """The journal's note of an attempt. Here a command begins when its slot takes it up; elsewhere it may wait there, and is
+        recorded as soon as it is over."""
         assert flight.began is not None
+        began = when.epoch + flight.began
+        if outcome.worker != LOCAL:
+            began = max(began, when.now - outcome.duration_s)
         good = outcome.digest is not None
         log = str(outcome.log) if outcome.log is not None else None
         tail = None if good or beaten else outcome.tail[-_TAIL:]
         status = "beaten" if beaten else "done" if good else str(outcome.failure)
         reason = "another copy was quicker" if beaten and (good or not outcome.reason) else outcome.reason
         return Attempt(
-            self._run, flight.task.name, flight.attempt, status, epoch + flight.began, outcome.duration_s, outcome.worker,
+            self._run, flight.task.name, flight.attempt, status, began, outcome.duration_s, outcome.worker,
             outcome.exit_code, reason, log, tail,
         )  # fmt: skip
 

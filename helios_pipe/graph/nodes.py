@@ -35,6 +35,11 @@ def takes(job: Job, kind: NodeKind) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def chunk_names(job: str, count: int) -> list[str]:
+    """The names of all chunks of a job that has so many, in order."""
+    return [f"{job}/{number}" for number in numbers(count, digits(count))]
+
+
 class JobNodes(NamedTuple):
     """The nodes of one job. `spans` are its chunks in order (none for a command or a stitch of other jobs); `needs` are the
     jobs whose outputs it takes, in the order of the manifest."""
@@ -57,8 +62,7 @@ class JobNodes(NamedTuple):
 
     def chunk_names(self) -> list[str]:
         """The names of all chunks, in order."""
-        head, count = f"{self.job.name}/", len(self.spans)
-        return [head + number for number in numbers(count, digits(count))]
+        return chunk_names(self.job.name, len(self.spans))
 
     def chunk_name(self, index: int) -> str:
         """The name of the chunk at `index`."""

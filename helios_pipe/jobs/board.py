@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helios_pipe.cache.backlog import open_database
-from helios_pipe.cache.folders import MEMOS, STANDING
+from helios_pipe.cache.folders import MEMOS, REPORTS, STANDING
 from helios_pipe.engine.options import RunState
 from helios_pipe.errors import LockedError
 from helios_pipe.jobs.journal import Journal, Progress, RunRecord
@@ -117,10 +117,12 @@ class Board:
 
     def view_of_run(self, record: RunRecord) -> JobView:
         """A job as one of its runs left it."""
-        return self._view([record])
+        going = next((run.id for run in self.journal.runs(record.job) if run.state == "running"), record.id)
+        return self._view([record], dead=record.state == "running" and going != record.id)
 
-    def _view(self, records: list[RunRecord]) -> JobView:
-        held = self.held(records[0].job)
+    def _view(self, records: list[RunRecord], *, dead: bool = False) -> JobView:
+        """`dead`: it is known that nobody is at them, though somebody holds the job."""
+        held = not dead and self.held(records[0].job)
         if not held:  # a run may have ended between the two looks: what it wrote down counts
             records = [self.journal.run(record.id) or record for record in records[:1]] + records[1:]
         waiting = [r for r in records if r.state == "pending" and _alive(r.pid)]
@@ -132,10 +134,13 @@ class Board:
         elif state in (RunState.RUNNING, RunState.PENDING):
             state = RunState.INTERRUPTED
         summary = json.loads(current.summary) if current.summary else {}
+        progress, heard = _ended(summary) if summary else self.journal.progress(current.id), None
+        if state is RunState.INTERRUPTED:
+            made, heard = self.journal.left_by(current.id)
+            progress, heard = progress._replace(executed=max(made, progress.executed)), heard or current.started
         return JobView(
             current.job, current.name, current.manifest, state, self._asked(current) if state is RunState.RUNNING else "",
-            current, _ended(summary) if summary else self.journal.progress(current.id), len(waiting), summary,
-            (self.journal.heard_of(current.id) or current.started) if state is RunState.INTERRUPTED else None,
+            current, progress, len(waiting), summary, heard,
         )  # fmt: skip
 
     def _asked(self, record: RunRecord) -> str:
@@ -172,7 +177,7 @@ class Board:
         lock = JobLock(self.cache, view.id)
         lock.acquire(wait=False, on_wait=lambda _: None)
         try:
-            self.journal.restate(view.id, view.record.id, str(RunState.CANCELLED), time.time())
+            self.journal.restate(view.id, view.record.id, str(RunState.CANCELLED), time.time(), view.heard)
         finally:
             lock.release()
 
@@ -192,6 +197,7 @@ class Board:
             for folder in ("logs", "failed", MEMOS, STANDING):
                 with suppress(FileNotFoundError):  # `cache gc` takes them away, too
                     remove_tree(str(self.cache / folder / job))
+            (self.cache / REPORTS / f"{job}.html").unlink(missing_ok=True)
         finally:
             lock.release()
         return count

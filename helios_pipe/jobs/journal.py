@@ -96,6 +96,14 @@ class Progress(NamedTuple):
         return self.executed + self.cached + self.failed + self.skipped
 
 
+class RunJob(NamedTuple):
+    """The nodes of one job of a run's manifest: so many chunks, and what comes after them (or is all there is)."""
+
+    name: str
+    chunks: int
+    final: str | None
+
+
 class Entry(NamedTuple):
     """A run as its own process knows it: its number, and since which change words of other terminals are meant for it."""
 
@@ -113,7 +121,8 @@ class Journal:
 
     def wait(self, job: str, manifest: Path, name: str, request: dict[str, object], now: float) -> Entry:
         """Record a run that has to wait for another one of its job."""
-        return self._enter(job, manifest, name, request, now, "pending", None)
+        with self._database.transaction():
+            return self._enter(job, manifest, name, request, now, "pending", None)
 
     def begin(
         self,
@@ -124,27 +133,28 @@ class Journal:
         total: int,
         now: float,
         waited: Entry | None = None,
+        jobs: Sequence[RunJob] = (),
     ) -> Entry:
-        """Record that a run starts now: a new one, or the one that `waited`."""
-        if waited is None:
-            return self._enter(job, manifest, name, request, now, "running", total)
+        """Record that a run of these `jobs` starts now: a new one, or the one that `waited`."""
         with self._database.transaction() as connection:
-            values = (now, total, waited.run)
-            connection.execute("UPDATE runs SET state='running', started=?, total=? WHERE id=?", values)
-            self._change(job, waited.run, "running", "", now)
-        return waited
+            entry = waited or self._enter(job, manifest, name, request, now, "running", total)
+            if waited is not None:
+                values = (now, total, waited.run)
+                connection.execute("UPDATE runs SET state='running', started=?, total=? WHERE id=?", values)
+                self._change(job, waited.run, "running", "", now)
+            rows = [(entry.run, place, *row) for place, row in enumerate(jobs)]
+            connection.executemany("INSERT INTO run_jobs VALUES (?,?,?,?,?)", rows)
+        return entry
 
     def _enter(
         self, job: str, manifest: Path, name: str, request: dict[str, object], now: float, state: str, total: int | None
     ) -> Entry:
         row = (job, str(manifest), name, canonical(request).decode(), os.getpid(), now, state, total)
-        with self._database.transaction() as connection:
-            cursor = connection.execute(
-                "INSERT INTO runs (job, manifest, name, request, pid, started, state, total) VALUES (?,?,?,?,?,?,?,?)",
-                row,
-            )
-            run = cursor.lastrowid or 0
-            return Entry(run, self._change(job, run, state, "", now))
+        cursor = self._database.connection.execute(
+            "INSERT INTO runs (job, manifest, name, request, pid, started, state, total) VALUES (?,?,?,?,?,?,?,?)", row
+        )
+        run = cursor.lastrowid or 0
+        return Entry(run, self._change(job, run, state, "", now))
 
     def note(self, job: str, run: int, state: str, detail: str, now: float) -> None:
         """Record that the run has heard what was asked of it, and is `pausing`, `cancelling`."""
@@ -180,10 +190,11 @@ class Journal:
         with self._database.transaction():
             return self._change(job, None, _ASKED, verb, now)
 
-    def restate(self, job: str, run: int, state: str, now: float) -> None:
-        """Say of a run that nobody is at any more how it ended after all."""
+    def restate(self, job: str, run: int, state: str, now: float, heard: float | None) -> None:
+        """Say of a run that nobody is at any more, and that was last `heard` of at a time, how it ended after all."""
+        ended = now if heard is None else heard
         with self._database.transaction() as connection:
-            connection.execute("UPDATE runs SET ended=coalesce(ended, ?), state=? WHERE id=?", (now, state, run))
+            connection.execute("UPDATE runs SET ended=coalesce(ended, ?), state=? WHERE id=?", (ended, state, run))
             self._change(job, run, state, "", now)
 
     def runs(self, job: str | None = None, limit: int = -1) -> list[RunRecord]:
@@ -208,15 +219,25 @@ class Journal:
         row = self._database.connection.execute("SELECT state FROM live WHERE run=?", (run,)).fetchone()
         return _progress(json.loads(row[0])) if row else Progress()
 
-    def heard_of(self, run: int) -> float | None:
-        """When such a run last said so, in seconds since 1970; None where it never did."""
-        row = self._database.connection.execute("SELECT time FROM live WHERE run=?", (run,)).fetchone()
-        return float(row[0]) if row else None
+    def left_by(self, run: int) -> tuple[int, float | None]:
+        """How many nodes a run has made whose process died, and when it was last heard of, in seconds since 1970: it wrote
+        that down, or that an attempt was over. None where it never did."""
+        query = (
+            "SELECT count(DISTINCT CASE WHEN status='done' THEN node END), max(started + duration_s),"
+            " (SELECT time FROM live WHERE live.run=?) FROM attempts WHERE run=?"
+        )
+        made, *heard = self._database.connection.execute(query, (run, run)).fetchone()
+        return made, max((time for time in heard if time is not None), default=None)
+
+    def jobs_of(self, run: int) -> list[RunJob]:
+        """The jobs of a run, in the order in which they come; none of a run that is too old, or has not begun."""
+        query = "SELECT name, chunks, final FROM run_jobs WHERE run=? ORDER BY place"
+        return [RunJob(*row) for row in self._database.connection.execute(query, (run,))]
 
     def forget(self, job: str) -> int:
         """Forget all runs of a job, and what its nodes were last; results stay in the cache. Returns how many runs."""
         with self._database.transaction() as connection:
-            for table in ("attempts", "live"):
+            for table in ("attempts", "live", "run_jobs"):
                 connection.execute(f"DELETE FROM {table} WHERE run IN (SELECT id FROM runs WHERE job=?)", (job,))  # noqa: S608
             connection.execute("DELETE FROM changes WHERE job=?", (job,))
             connection.execute("DELETE FROM last WHERE job=?", (job,))

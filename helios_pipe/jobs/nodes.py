@@ -8,6 +8,8 @@ from pathlib import Path
 
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.results import Attempt, Result
+from helios_pipe.engine.options import RunState
+from helios_pipe.graph.nodes import chunk_names
 from helios_pipe.jobs.board import Board, JobView
 from helios_pipe.jobs.journal import RunningNode, log_path
 from helios_pipe.tuples import NamedTuple
@@ -18,8 +20,10 @@ _STATES = {"done": "executed", "beaten": "beaten", "cancelled": "cancelled"}
 
 
 class NodeView(NamedTuple):
-    """One node. `state` is running, executed, failed or cancelled in the run that is looked at, or `earlier`: it was made in
-    another one (and found, or not looked at, in this one). Durations are those of the last attempt's command, in seconds."""
+    """One node. `state` is running, executed, failed or cancelled in the run that is looked at; `interrupted` where its
+    process died meanwhile; `earlier` where another run made it (and this one found it, or did not look at it); else `waiting`
+    while the run goes on or can go on, and `skipped` after its end. Durations are those of the last attempt's command, in
+    seconds."""
 
     node: str
     state: str
@@ -57,28 +61,47 @@ def count_attempts(database: Database, run: int) -> int:
 
 
 def nodes_of(board: Board, view: JobView) -> list[NodeView]:
-    """Every node that is known of the job, by name."""
-    nodes = {node.node: node for node in _made_before(board.database, view.id)}
+    """Every node of the run, in its order; where that is not known (of an old run), every one that is known of the job."""
+    nodes = {node.node: node for node in _made_before(board.database, view)}
+    tried: set[tuple[str, int]] = set()
     for attempt in attempts_of(board.database, view.record.id):
+        tried.add((attempt.node, attempt.attempt))
         if attempt.status != "beaten":
             nodes[attempt.node] = _node(attempt)
-    now = time.time()
-    if view.going:
-        nodes |= {running.node: _running(running, now) for running in view.progress.running}
-    return [nodes[name] for name in sorted(nodes)]
+    nodes |= {row.node: _running(row, view) for row in view.progress.running if (row.node, row.attempt) not in tried}
+    names = run_names(board, view) or sorted(nodes)
+    left = "skipped" if view.progress.skipped else "earlier"  # there as a part of others
+    if view.going or view.state is RunState.INTERRUPTED:
+        left = "waiting"
+    return [nodes.get(name) or NodeView(name, left, 0, None, "", None, "", None) for name in names]
 
 
-def results_of(database: Database, job: str) -> dict[str, Result]:
-    """What each node of a job was when it was last made or found, by its name. Whether the blobs are there is another
-    question; the results' own names may be others, where something else made the same first."""
+def run_names(board: Board, view: JobView) -> list[str]:
+    """The names of the run's nodes, jobs in the order in which they come; none of an old run."""
+    names: list[str] = []
+    for job in board.journal.jobs_of(view.record.id):
+        names += chunk_names(job.name, job.chunks)
+        names += [job.final] if job.final is not None else []
+    return names
+
+
+def results_of(database: Database, view: JobView) -> dict[str, Result]:
+    """What each node of a job was when it was last made or found, by its name; none that a later run made than the one that is
+    looked at. Whether the blobs are there is another question; the results' own names may be others, where something else
+    made the same first."""
     query = f"SELECT last.node, {_RESULT} FROM last JOIN results ON results.key = last.key WHERE last.job=?"  # noqa: S608
-    return {row[0]: Result(*row[1:]) for row in database.connection.execute(query, (job,))}
+    later = (
+        "SELECT DISTINCT node FROM attempts WHERE status='done' AND run IN (SELECT id FROM runs WHERE job=? AND id>?)"
+    )
+    run = database.connection.execute
+    since = {row[0] for row in run(later, (view.id, view.record.id))}
+    return {row[0]: Result(*row[1:]) for row in run(query, (view.id,)) if row[0] not in since}
 
 
-def _made_before(database: Database, job: str) -> list[NodeView]:
+def _made_before(database: Database, view: JobView) -> list[NodeView]:
     return [
         NodeView(node, "earlier", 0, made.duration_s, made.worker, made.time - made.duration_s, "", made.log)
-        for node, made in results_of(database, job).items()
+        for node, made in results_of(database, view).items()
     ]
 
 
@@ -90,10 +113,11 @@ def _node(attempt: Attempt) -> NodeView:
     )  # fmt: skip
 
 
-def _running(running: RunningNode, now: float) -> NodeView:
-    return NodeView(
-        running.node, "running", running.attempt, max(0.0, now - running.began), "", running.began, "", None
-    )
+def _running(running: RunningNode, view: JobView) -> NodeView:
+    """What an attempt under way is by now, or was when its process died."""
+    until = time.time() if view.going else view.heard or view.record.ended or running.began
+    state, took = "running" if view.going else "interrupted", max(0.0, until - running.began)
+    return NodeView(running.node, state, running.attempt, took, "", running.began, "", None)
 
 
 def logs_of(board: Board, view: JobView, node: str) -> list[Log]:

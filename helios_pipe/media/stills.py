@@ -7,8 +7,10 @@ from fractions import Fraction
 from pathlib import Path, PurePath
 
 from helios_pipe.errors import OutputError
+from helios_pipe.media.container import open_media
 from helios_pipe.media.frames import open_frames
 from helios_pipe.media.names import is_video
+from helios_pipe.media.probe import video_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +54,16 @@ def image_frame(path: Path, name: str) -> VideoFrame:
 
 def first_frame(path: Path, name: str) -> VideoFrame:
     """What a video or an image shows first. Raises OutputError, also for what is neither by its name."""
-    return next(video_frames(path, name, [0])) if is_video(name) else image_frame(path, name)
+    if not is_video(name):
+        return image_frame(path, name)
+    import av
+
+    with open_media(path, name=name) as container:
+        stream = video_stream(path, container)
+        try:
+            return next(container.decode(stream))  # whenever it shows: bare streams do not say
+        except (av.FFmpegError, StopIteration) as error:
+            raise OutputError(f"{name}: the first frame does not decode") from error
 
 
 def jpeg(frame: VideoFrame, width: int) -> bytes:
@@ -62,7 +73,9 @@ def jpeg(frame: VideoFrame, width: int) -> bytes:
     scale = min(1.0, width / frame.width, 2 * width / frame.height)
     columns, rows = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
     try:
-        small = frame.reformat(columns, rows, "yuv420p", interpolation="AREA", dst_color_range="JPEG")
+        small = frame.reformat(
+            columns, rows, "yuv420p", dst_colorspace="ITU601", interpolation="AREA", dst_color_range="JPEG"
+        )
         encoder = av.CodecContext.create("mjpeg", "w")
         encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = columns, rows, "yuv420p", Fraction(1, 25)
         encoder.color_range, encoder.qmin, encoder.qmax = 2, _QUALITY, _QUALITY

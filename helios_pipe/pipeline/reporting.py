@@ -6,12 +6,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from helios_pipe.cache.folders import REPORTS
 from helios_pipe.cache.results import Result
 from helios_pipe.errors import HeliosPipeError, UsageError
+from helios_pipe.graph.chunking import Span
 from helios_pipe.jobs.board import Board, JobView, iso
-from helios_pipe.jobs.nodes import attempts_of, failed_logs, nodes_of, results_of
+from helios_pipe.jobs.nodes import NodeView, attempts_of, failed_logs, nodes_of, results_of, run_names
 from helios_pipe.pipeline.again import request_again
 from helios_pipe.report.page import Findings, Shot
 from helios_pipe.report.svg import svg
@@ -29,10 +32,11 @@ def gather(board: Board, view: JobView, most_shots: int) -> Findings:
     nodes = nodes_of(board, view)
     states = {node.node: node.state for node in nodes}
     drawing = _draw(board, view, states)
-    made = results_of(board.database, view.id)
-    shots, chunks = _shots(board, states, made, drawing.frames, most_shots)
-    bars = _bars(board, view, now)
+    made = results_of(board.database, view)
+    shots, chunks = _shots(board, states, made, drawing.spans, most_shots)
+    bars = _bars(board, view, nodes)
     records = board.journal.runs(view.id, limit=_MOST_RUNS)
+    last = records[0].id == view.record.id
     return Findings(
         view=view.to_dict(now),
         nodes=[node._asdict() for node in nodes],
@@ -40,10 +44,10 @@ def gather(board: Board, view: JobView, most_shots: int) -> Findings:
         began=min([view.record.started, *(bar.began for bar in bars)]),
         ended=max([view.record.started + view.elapsed_s(now), *(bar.ended for bar in bars)]),
         runs=[(view if r.id == view.record.id else board.view_of_run(r)).to_dict(now) for r in records],
-        failures=view.summary.get("failures") or _failures(board, view),
+        failures=view.summary.get("failures", []) if view.summary else _failures(board, view),
         outputs=view.summary.get("outputs", []),
         warnings=view.summary.get("warnings", []),
-        saved_s=_saved(view, states, made),
+        saved_s=_saved(view, states, made) if last else None,  # of an earlier one nobody knows any more
         shots=shots,
         shots_of=chunks,
         graph=drawing.svg,
@@ -51,6 +55,11 @@ def gather(board: Board, view: JobView, most_shots: int) -> Findings:
         written=iso(now) or "",
         program=f"helios-pipe {__version__}",
     )
+
+
+def page_path(cache: Path, job: str) -> Path:
+    """Where the page about a job goes if nobody says: into the cache, where it is nobody's input."""
+    return cache / REPORTS / f"{job}.html"
 
 
 def view_of_run(board: Board, view: JobView, number: int) -> JobView:
@@ -64,17 +73,20 @@ def view_of_run(board: Board, view: JobView, number: int) -> JobView:
     return board.view_of_run(records[number])
 
 
-def _bars(board: Board, view: JobView, now: float) -> list[Bar]:
-    bars = [
+def _bars(board: Board, view: JobView, nodes: Sequence[NodeView]) -> list[Bar]:
+    ended = [
         Bar(
             a.node, _STATUS.get(a.status, "failed"), a.worker, a.started, a.started + max(0.0, a.duration_s),
             a.reason if a.status != "done" else "",
         )
         for a in attempts_of(board.database, view.record.id)
     ]  # fmt: skip
-    if view.going:
-        bars += [Bar(r.node, "running", "", r.began, max(now, r.began)) for r in view.progress.running]
-    return bars
+    under_way = [node for node in nodes if node.state in ("running", "interrupted")]
+    return ended + [
+        Bar(node.node, node.state, "", node.began, node.began + (node.duration_s or 0.0))
+        for node in under_way
+        if node.began is not None
+    ]
 
 
 def _failures(board: Board, view: JobView) -> Sequence[Mapping[str, Any]]:
@@ -98,22 +110,22 @@ def _saved(view: JobView, states: Mapping[str, str], made: Mapping[str, Result])
 
 
 def _shots(
-    board: Board, states: Mapping[str, str], made: Mapping[str, Result], frames: Mapping[str, str], most: int
+    board: Board, states: Mapping[str, str], made: Mapping[str, Result], spans: Mapping[str, Span], most: int
 ) -> tuple[list[Shot], int]:
     if most == 0:
         return [], 0
     from helios_pipe.pipeline.shots import Shots
 
-    return Shots(board.database, board.cache).take(states, made, frames, most)
+    return Shots(board.database, board.cache).take(states, made, spans, most)
 
 
 class _Drawing(NamedTuple):
-    """The job's graph as SVG, what to say of it, and which frames each chunk has. Where the manifest cannot be read any
-    more, there is only a word on why."""
+    """The job's graph as SVG, what to say of it, and which frames each chunk has, where it is the run's. Where the manifest
+    cannot be read any more, there is only a word on why."""
 
     svg: str
     note: str
-    frames: Mapping[str, str]
+    spans: Mapping[str, Span]
 
 
 def _draw(board: Board, view: JobView, states: Mapping[str, str]) -> _Drawing:
@@ -121,15 +133,14 @@ def _draw(board: Board, view: JobView, states: Mapping[str, str]) -> _Drawing:
     from helios_pipe.pipeline.session import open_manifest
 
     try:
-        whole = digraph(open_manifest(request_again(board, board.cache, view.record)).graph)
+        graph = open_manifest(request_again(board, board.cache, view.record)).graph
         edited = os.stat(view.manifest).st_mtime > view.record.started
     except (HeliosPipeError, OSError) as error:
         return _Drawing("", f"Not drawn: {error}", {})
-    shown = {name: states.get(name, "missing") for name in whole if whole.nodes[name]["kind"] != "group"}
-    note = "As the manifest is now: it was edited after this run began." if edited else ""
-    frames = {name: _frames(data) for name, data in whole.nodes(data=True) if data.get("count")}
-    return _Drawing(svg(whole, generations(whole), shown), note, frames)
-
-
-def _frames(chunk: Mapping[str, int]) -> str:
-    return f"frame {chunk['start']}" if chunk["count"] == 1 else f"frames {chunk['start']}-{chunk['end']}"
+    names = run_names(board, view)
+    other = edited or (bool(names) and names != [node.name for node in graph.nodes()])
+    spans = {} if other else {job.chunk_name(span.index): span for job in graph.jobs for span in job.spans}
+    whole = digraph(graph)
+    shown = {name: states.get(name, "waiting") for name in whole if whole.nodes[name]["kind"] != "group"}
+    note = "As the manifest is now, which is not as it was when this run began." if other else ""
+    return _Drawing(svg(whole, generations(whole), shown), note, spans)

@@ -21,7 +21,7 @@ from helios_pipe.engine.surroundings import Surroundings
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.errors import HeliosPipeError, StoreError
 from helios_pipe.events import Listener
-from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode
+from helios_pipe.jobs.journal import Entry, Journal, Progress, RunJob, RunningNode
 from helios_pipe.jobs.lock import JobLock
 from helios_pipe.pipeline.pools import Given, Pools, prices_of
 from helios_pipe.pipeline.session import Session
@@ -143,7 +143,7 @@ class _Run:
         session = self.session
         return self.journal.begin(
             session.job_id, session.manifest.path, session.manifest.name, session.request.describe(), total,
-            time.time(), self.waited,
+            time.time(), self.waited, [RunJob(n.job.name, len(n.spans), n.final) for n in session.graph.jobs],
         )  # fmt: skip
 
     def _push(self) -> None:

@@ -68,7 +68,7 @@ def page(found: Findings) -> str:
         f"<title>{text(title)}: {text(found.view['state'])}</title>",
         f"<style>{STYLE}</style></head><body>",
         *_head(found),
-        *_failures(found.failures),
+        *_failures(found.failures, "Failures" if found.view["ended"] else "Failed attempts"),
         *_warnings(found.warnings),
         *_outputs(found.outputs),
         *_times(found),
@@ -117,10 +117,10 @@ def _figures(found: Findings) -> Iterator[tuple[str, str]]:
         yield "not rendered again", duration(found.saved_s)
 
 
-def _failures(failures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _failures(failures: Sequence[Mapping[str, Any]], heading: str) -> Iterator[str]:
     if not failures:
         return
-    yield element("h2", "Failures")
+    yield element("h2", heading)
     for entry in failures[:_MOST_FAILURES]:
         yield "<article>"
         yield element("p", f"<b>{text(entry['node'])}</b> {text(entry['reason'])}", "failed")
@@ -160,16 +160,17 @@ def _times(found: Findings) -> Iterator[str]:
         return
     yield from timeline(found.bars, found.began, found.ended)
     there = {bar.status for bar in found.bars}
-    names = [name for name in ("executed", "failed", "cancelled", "beaten", "running") if name in there]
+    names = [name for name in _STATUSES if name in there]
     marks = "".join(f'<i class="{name}"></i>{_SAID.get(name, name)}' for name in names)
     yield element("p", f"A lane for each command that ran beside others.{marks}", "note key")
 
 
+_STATUSES = ("executed", "failed", "cancelled", "beaten", "running", "interrupted")
 _SAID = {"beaten": "beaten: another copy was quicker"}
 
 
 def _slowest(nodes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    ran = sorted((n for n in nodes if n["state"] == "executed"), key=lambda n: -float(n["duration_s"]))
+    ran = sorted((n for n in nodes if n["state"] in ("executed", "failed")), key=lambda n: -float(n["duration_s"]))
     if len(ran) < 2:
         return
     middle, longest = median(float(n["duration_s"]) for n in ran), float(ran[0]["duration_s"]) or 1.0
@@ -178,8 +179,9 @@ def _slowest(nodes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for node in ran[:_SLOWEST]:
         took = float(node["duration_s"])
         times = f"{took / middle:.1f} × the median" if middle > 0 else ""
-        rows.append((text(node["node"]), duration(took), f'<meter value="{took / longest:.3f}"></meter>', times))
-    yield from table(("node", "took", "", ""), rows)
+        meter = f'<meter value="{took / longest:.3f}"></meter>'
+        rows.append((text(node["node"]), duration(took), meter, times, text(node["state"])))
+    yield from table(("node", "took", "", "", "state"), rows)
 
 
 def _shots(found: Findings) -> Iterator[str]:
@@ -195,7 +197,7 @@ def _shots(found: Findings) -> Iterator[str]:
         shots = [shot for shot in shots if shot.state == "failed"]
     yield '<div class="shots">'
     for shot in shots:
-        picture = element("div", text(shot.why))
+        picture = element("div", text(shot.why), title=shot.why)
         if shot.jpeg is not None:
             data = b64encode(shot.jpeg).decode()
             picture = f'<img alt="{text(shot.node)}" loading="lazy" src="data:image/jpeg;base64,{data}">'

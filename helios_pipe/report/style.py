@@ -31,23 +31,26 @@ article{margin:12px 0;padding:10px 14px;border:1px solid var(--bad);border-left-
 .lane{display:flex;align-items:center;height:22px}
 .lane b{flex:0 0 110px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-weight:400;color:var(--faint)}
 .lane div{position:relative;flex:1;height:18px;background:var(--lane);border-radius:3px;overflow:hidden}
-.lane i{position:absolute;top:0;bottom:0;min-width:1px;background:var(--good);border-right:1px solid var(--lane)}
+.lane i{position:absolute;top:0;bottom:0;min-width:1px;background:var(--good)}.lane i:nth-child(even){filter:brightness(.8)}
 .lane i.failed{background:var(--bad);min-width:3px;z-index:1}.lane i.cancelled{background:var(--odd)}
 .lane i.beaten{background:var(--late)}
 .lane i.running{background:repeating-linear-gradient(45deg,var(--good) 0 6px,transparent 6px 10px)}
+.lane i.interrupted{background:repeating-linear-gradient(45deg,var(--odd) 0 6px,transparent 6px 10px)}
 .axis div{background:none;overflow:visible;border-radius:0;border-bottom:1px solid var(--line)}
 .axis u{position:absolute;bottom:1px;padding-left:3px;border-left:1px solid var(--line);color:var(--faint);
 font-size:11px;text-decoration:none;white-space:nowrap}
 .key i{display:inline-block;width:12px;height:12px;margin:0 4px 0 14px;border-radius:2px;vertical-align:-1px;
 background:var(--good)}
 .key i.found{background:var(--found)}.key i.failed{background:var(--bad)}.key i.cancelled{background:var(--odd)}
-.key i.beaten{background:var(--late)}
+.key i.beaten{background:var(--late)}.key i.interrupted{background:var(--odd)}
 .shots{display:grid;grid-template-columns:repeat(auto-fill,minmax(168px,1fr));gap:10px}
 figure{margin:0;border:1px solid var(--line);border-top:4px solid var(--found);border-radius:5px;overflow:hidden}
 figure.executed{border-top-color:var(--good)}figure.failed{border-top-color:var(--bad)}
+figure.interrupted{border-top-color:var(--odd)}
 figure.running{border-top-style:dashed;border-top-color:var(--good)}figure.cancelled{border-top-color:var(--odd)}
 figure img,figure div{display:block;width:100%;aspect-ratio:16/9;object-fit:contain;background:var(--lane)}
-figure div{display:grid;place-items:center;padding:8px;color:var(--faint);text-align:center;overflow:hidden;font-size:12px}
+figure div{display:grid;place-items:center;padding:8px;color:var(--faint);text-align:center;overflow:hidden;
+overflow-wrap:anywhere;font-size:12px}
 figcaption{padding:4px 8px;font-size:12px;color:var(--faint);overflow-wrap:anywhere}
 figcaption b{display:block;color:var(--ink);font-weight:500}
 .drawing{overflow:auto;max-height:900px;padding:4px;background:#fff;border:1px solid var(--line);border-radius:6px}

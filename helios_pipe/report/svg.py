@@ -14,7 +14,9 @@ _FRAMES = {
     "failed": ' style="stroke:#dc2626;stroke-width:3"',
     "cancelled": ' style="stroke:#d97706;stroke-width:2"',
     "running": ' style="stroke:#2563eb;stroke-width:2;stroke-dasharray:5 3"',
-    "missing": ' style="stroke-dasharray:2 3"',
+    "interrupted": ' style="stroke:#d97706;stroke-width:2;stroke-dasharray:5 3"',
+    "waiting": ' style="stroke-dasharray:2 3"',
+    "skipped": ' style="stroke-dasharray:2 3"',
 }
 """How the box of a node is drawn that is in such a state."""
 

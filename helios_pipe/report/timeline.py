@@ -24,7 +24,7 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600
 
 class Bar(NamedTuple):
     """One attempt, or (`nodes` > 1) many short ones after each other. Times are seconds since 1970. `status` is running,
-    executed, failed, beaten or cancelled."""
+    executed, failed, beaten, cancelled or interrupted."""
 
     node: str
     status: str

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
+import shlex
 import sqlite3
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -86,8 +89,9 @@ def test_the_page_shows_what_ran_what_came_of_it_and_how_it_hangs_together(proje
     project.manifest(project.burnin(frames="0-29", size=10))
     summary = project.run("-j2").summary
     done = project.helios("report", "kit")
-    assert done.stdout == f"{summary['job']}.html written: {summary['job']}, run 1, completed\n"
-    page = Page(project.path(f"{summary['job']}.html"))
+    place = f".helios/reports/{summary['job']}.html"
+    assert done.stdout == f"{place} written: {summary['job']}, run 1, completed\n"
+    page = Page(project.path(place))
     assert f"{summary['job']} completed" in page.sections[""]
     assert "film/0001 frames 10-19" in page.sections["Chunks"]
     assert [number_in(data) for _, data in page.shots] == [0, 10, 20]
@@ -131,7 +135,8 @@ def test_what_failed_is_told_with_all_its_attempts_and_stays_a_text(project: Pro
     assert [status for status, title in page.bars if "film/0004" in title] == ["failed", "failed"]
     assert ("failed", "") in page.shots
     assert "1 failed" in page.sections[""]
-    assert "film/stitch: missing" in page.sections["Graph"]
+    assert "film/stitch: skipped" in page.sections["Graph"]
+    assert "film/0004" in page.sections["Slowest"]
 
 
 def test_what_was_found_is_told_from_what_was_made(project: Project) -> None:
@@ -147,7 +152,10 @@ def test_what_was_found_is_told_from_what_was_made(project: Project) -> None:
     assert page.sections["Runs"].count("completed") == 2
     first = report(project, "--run", "1")
     assert len(first.bars) == 4
-    assert "edited after this run began" in first.sections["Graph"]
+    assert "As the manifest is now, which is not as it was when this run began." in first.sections["Graph"]
+    assert "film/0003" not in first.sections["Nodes"]
+    assert [bool(data) for _, data in first.shots] == [True, True, True]
+    assert "not rendered again" not in first.sections[""]
 
 
 def test_many_chunks_are_shown_evenly_and_failed_ones_in_any_case(project: Project) -> None:
@@ -224,7 +232,25 @@ def test_a_killed_run_is_interrupted_and_grows_no_older(project: Project) -> Non
     assert "helios-pipe resume quick-" in page.sections[""]
     took = project.helios("show", "quick", "--json").document["elapsed_s"]
     assert project.helios("show", "quick", "--json").document["elapsed_s"] == took
-    assert [status for status, _ in page.bars] == ["executed", "executed"]
+    assert sorted(status for status, _ in page.bars) == ["executed", "executed", "interrupted"]
+    assert "2 executed" in page.sections[""]
+    assert "film/0003 waiting" in page.sections["Nodes"]
+    project.helios("cancel", "quick")
+    assert project.helios("show", "quick", "--json").document["elapsed_s"] == pytest.approx(took, abs=0.002)
+
+
+def test_a_killed_run_stays_one_while_the_next_is_at_work(project: Project) -> None:
+    project.manifest(quick.film(4, before=quick.HOLD))
+    with project.running("run", "render.yaml", "-j1") as process:
+        project.wait_for("hold")
+        kill(process)
+    project.gate.unlink()
+    with project.running("run", "render.yaml", "-j1"):
+        project.wait_for("hold", 2)
+        shown = project.helios("show", "quick", "--json").document
+        assert [(run["run"], run["state"]) for run in shown["runs"]] == [(2, "running"), (1, "interrupted")]
+        told = project.helios("report", "quick", "--run", "1", "-o", "page.html", "--json").document
+        assert told["state"] == "interrupted"
 
 
 def test_programs_are_told_where_the_page_is(project: Project) -> None:
@@ -248,6 +274,8 @@ def test_programs_are_told_where_the_page_is(project: Project) -> None:
         (("quick", "-o", "-", "--json"), "--json and the page would both go to standard output"),
         (("quick", "-o", "nowhere/page.html"), "nowhere/page.html cannot be written: No such file or directory"),
         (("quick", "-o", "folder"), "folder cannot be written: Is a directory"),
+        (("quick", "-o", "/"), "/ cannot be written: Is a directory"),
+        (("quick", "-o", ""), "a page without a name cannot be written"),
     ],
 )
 def test_a_page_that_cannot_be_made_is_refused_and_leaves_nothing(
@@ -262,3 +290,57 @@ def test_a_page_that_cannot_be_made_is_refused_and_leaves_nothing(
     assert said in done.stderr
     assert done.stdout == ""
     assert sorted(project.root.iterdir()) == before
+
+
+def test_the_page_is_no_input_and_goes_with_its_job(project: Project) -> None:
+    manifest = quick.film(2)
+    manifest["jobs"]["film"]["inputs"] = ["**", "!out/"]
+    project.manifest(manifest)
+    project.run()
+    assert project.helios("report", "quick").exit_code == 0
+    assert project.run().summary["cached"] == 3
+    (page,) = project.path(".helios/reports").iterdir()
+    project.helios("delete", "quick")
+    assert not page.exists()
+
+
+def test_a_page_goes_through_links_and_into_pipes(project: Project) -> None:
+    project.manifest(quick.film(2))
+    project.run()
+    project.path("link.html").symlink_to("real.html")
+    os.mkfifo(project.path("pipe"))
+    assert project.helios("report", "quick", "-o", "link.html").exit_code == 0
+    assert project.path("link.html").is_symlink()
+    assert Page(project.path("real.html")).sections["Outputs"]
+    with project.running("report", "quick", "-o", "pipe") as process:
+        assert project.path("pipe").read_text().endswith("</html>\n")
+        assert project.finish(process).exit_code == 0
+    assert project.path("pipe").is_fifo()
+    command = f"{shlex.join(project.command('report', 'quick', '-o', '-'))} > /dev/full"
+    full = subprocess.run(
+        command, shell=True, cwd=project.root, env=project.environment(), capture_output=True, text=True
+    )
+    assert (full.returncode, full.stderr) == (1, "error: stdout cannot be written: No space left on device\n")
+
+
+def test_chunks_that_others_stand_for_are_not_shown_as_what_they_were(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-59", size=10))
+    project.run()
+    project.manifest(project.burnin(frames="0-59", size=20))
+    assert project.run().summary["executed"] == 0
+    page = report(project)
+    assert page.sections["Chunks"] == "its frames are parts of other chunks"
+    assert "4 nodes" in page.sections["Nodes"]
+    assert len(project.helios("show", "kit", "--json").document["nodes"]) == 4
+
+
+def test_an_attempt_that_will_be_repeated_is_no_failure_yet(project: Project) -> None:
+    project.manifest(quick.film(1, before="exit 1", retries=1, retry_delay="2s"))
+    with project.running("run", "render.yaml") as process:
+        project.wait_for("start")
+        while not (page := report(project)).bars or page.bars[0][0] != "failed":
+            pass
+        assert "Failures" not in page.sections
+        assert "film/0000 exit code 1" in page.sections["Failed attempts"]
+        assert project.finish(process).exit_code == 1
+    assert "film/0000 exit code 1" in report(project).sections["Failures"]
