@@ -1,8 +1,8 @@
 """Making room: which results may go, in which order, and the taking away. Knows nothing of keys' meaning.
 
-Roots are what each node of each job was last, and what was made since the oldest run that still goes on began: it may be
-about to name it. Results go before their blobs, so that a kill in between leaves blobs that nobody names, never names
-without blobs.
+Roots are what each node of each job was last, what is pinned, and what was made since the oldest run that still goes on
+began: it may be about to name it. Results go before their blobs, so that a kill in between leaves blobs that nobody names,
+never names without blobs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from helios_pipe.cache.memos import sweep
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError
 from helios_pipe.tuples import NamedTuple
+
+_ROOTS = "SELECT key FROM last UNION SELECT key FROM pins"
 
 
 class Kept(NamedTuple):
@@ -68,7 +70,7 @@ class Collector:
         sizes = [size for _, size, _ in self._all_blobs()]
         query = "SELECT COUNT(*), COALESCE(SUM(duration_s), 0) FROM results"
         count, render_s = self._database.connection.execute(query).fetchone()
-        roots = self._database.connection.execute("SELECT COUNT(DISTINCT key) FROM last").fetchone()[0]
+        roots = self._database.connection.execute(f"SELECT COUNT(*) FROM ({_ROOTS})").fetchone()[0]  # noqa: S608
         return Stats(count, len(sizes), sum(sizes), render_s, roots)
 
     def collect(self, now: float, *, max_size: int | None, max_age_s: float | None, dry_run: bool) -> Collected:
@@ -111,7 +113,7 @@ class Collector:
         return damaged
 
     def _results(self, now: float) -> list[Kept]:
-        roots = {row[0] for row in self._database.connection.execute("SELECT DISTINCT key FROM last")}
+        roots = {row[0] for row in self._database.connection.execute(_ROOTS)}
         query = "SELECT key, node, digest, folder, size, duration_s, time FROM results"
         found = []
         for key, node, digest, folder, size, duration_s, time in self._database.connection.execute(query):

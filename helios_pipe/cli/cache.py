@@ -13,6 +13,7 @@ import click
 
 from helios_pipe import settings
 from helios_pipe.cli.asking import make_request
+from helios_pipe.cli.board import job_options, open_board, view_of
 from helios_pipe.cli.options import cache_option, json_option, manifest_argument, set_option
 from helios_pipe.report import texts
 
@@ -55,7 +56,7 @@ def stats(cache_dir: str | None, as_json: bool) -> int:
 @click.option("--max-age", metavar="AGE", callback=lambda _, __, v: _age(v), help="Keep nothing older, as in 30d.")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would go, and take nothing away.")
 def gc(cache_dir: str | None, as_json: bool, max_size: int | None, max_age: float | None, dry_run: bool) -> int:
-    """Make room. What a node was last always stays; the rest goes by fewest render seconds a byte."""
+    """Make room. What a node was last always stays, and what is pinned; the rest goes by fewest render seconds a byte."""
     with _collector(cache_dir) as collector:
         gone = collector.collect(time.time(), max_size=max_size, max_age_s=max_age, dry_run=dry_run)
     if as_json:
@@ -83,6 +84,51 @@ def verify(cache_dir: str | None, as_json: bool) -> int:
             click.echo(f"damaged, removed: {digest}")
         click.echo(f"{len(damaged)} damaged" if damaged else "every blob is what its name says")
     return 1 if damaged else 0
+
+
+@command.command("pin")
+@job_options
+@click.argument("name")
+def pin(job: str, name: str, cache_dir: str | None, as_json: bool) -> int:
+    """Have what JOB was made of stay under NAME, whatever becomes of JOB: a version that was delivered, say."""
+    from helios_pipe.cache import pins
+
+    with open_board(cache_dir, job) as board:
+        made = pins.pin(board.database, name, view_of(board, job).id, time.time())
+    click.echo(json.dumps(made._asdict()) if as_json else f"{name}: {made.results} results of {made.job} stay")
+    return 0
+
+
+@command.command("unpin")
+@click.argument("name")
+@cache_option
+def unpin(name: str, cache_dir: str | None) -> int:
+    """Let go of what was pinned under NAME. It stays until `cache gc` takes it away."""
+    from helios_pipe.cache import pins
+
+    with open_board(cache_dir) as board:
+        count = pins.unpin(board.database, name)
+    click.echo(f"{name}: {count} results need not stay any more")
+    return 0
+
+
+@command.command("pins")
+@cache_option
+@json_option
+def list_pins(cache_dir: str | None, as_json: bool) -> int:
+    """List what was pinned."""
+    from helios_pipe.cache.pins import pins
+    from helios_pipe.jobs.board import iso
+    from helios_pipe.report.jobs import clock_time, table
+
+    with open_board(cache_dir) as board:
+        found = [{**pin._asdict(), "time": iso(pin.time)} for pin in pins(board.database)]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+    elif found:
+        rows = [[p["name"], p["job"], str(p["results"]), clock_time(p["time"])] for p in found]
+        click.echo("\n".join(table([["pin", "job", "results", "since"], *rows])))
+    return 0
 
 
 @command.command("push")
