@@ -335,12 +335,15 @@ def test_chunks_that_others_stand_for_are_not_shown_as_what_they_were(project: P
 
 
 def test_an_attempt_that_will_be_repeated_is_no_failure_yet(project: Project) -> None:
-    project.manifest(quick.film(1, before="exit 1", retries=1, retry_delay="2s"))
+    again = f"[ $(grep -c start $KIT_LOG) -gt 1 ] || exit 1; {quick.HOLD}; exit 1"
+    project.manifest(quick.film(1, before=again, retries=1, retry_delay="10ms"))
     with project.running("run", "render.yaml") as process:
-        project.wait_for("start")
-        while not (page := report(project)).bars or page.bars[0][0] != "failed":
+        project.wait_for("hold")
+        while "running" not in [status for status, _ in (page := report(project)).bars]:
             pass
+        assert [status for status, _ in page.bars] == ["failed", "running"]
         assert "Failures" not in page.sections
         assert "film/0000 exit code 1" in page.sections["Failed attempts"]
+        project.gate.touch()
         assert project.finish(process).exit_code == 1
     assert "film/0000 exit code 1" in report(project).sections["Failures"]
