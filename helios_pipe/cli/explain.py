@@ -44,8 +44,8 @@ def _plain(found: Explanation) -> dict[str, object]:
             "name": line.name,
             "value": line.value,
             "manifest": line.place,
-            "changed": line.change is not None,
-            "old": line.change.old if line.change is not None else line.value,
+            "changed": line.change is not None if line.known else None,
+            "old": (line.change.old if line.change is not None else line.value) if line.known else None,
         }
         for line in found.lines
     ]
@@ -70,12 +70,18 @@ def _text(found: Explanation) -> list[str]:
         if not found.compared:
             head.append("  what the last key was made of is not in the cache any more")
     changed = [line for line in found.lines if line.change is not None]
-    same = [line for line in found.lines if line.change is None]
+    same = [line for line in found.lines if line.change is None and (line.known or not found.compared)]
+    unknown = [line for line in found.lines if not line.known and found.compared]
     if changed:
         head += ["changed", *(text for line in changed for text in _changed(line))]
-    width = max((len(line.name) for line in same), default=0)
-    rows = [f"  {line.name:<{width}}  {_short(line.value)}{_place(line)}" for line in same]
-    return [*head, *(["the same" if changed else "made of", *rows] if rows else [])]
+    head += _rows("the same" if changed or unknown else "made of", same)
+    return head + _rows("not compared: what it was is not in the cache", unknown)
+
+
+def _rows(title: str, lines: list[Line]) -> list[str]:
+    width = max((len(line.name) for line in lines), default=0)
+    rows = [f"  {line.name:<{width}}  {_short(line.value)}{_place(line)}" for line in lines]
+    return [title, *rows] if rows else []
 
 
 def _changed(line: Line) -> list[str]:

@@ -10,11 +10,20 @@ from helios_pipe.cache.results import Results
 from helios_pipe.engine.resolve import Resolver
 from helios_pipe.engine.work import State, Task
 from helios_pipe.errors import HeliosPipeError
+from helios_pipe.tuples import NamedTuple
 
 _UNNAMED = {"recipe", "version", "kind"}
 _SHOWN = 2
 _FEW = 500
 """Up to this many keys are asked for one by one."""
+
+
+class Difference(NamedTuple):
+    """What differs between a node's last key and the one it has now. Of the ingredients in `unknown` it is not known what they
+    were, only that one of them changed: the cache has no record of them."""
+
+    changes: list[Change]
+    unknown: frozenset[str] = frozenset()
 
 
 class Reasons:
@@ -50,13 +59,26 @@ class Reasons:
             return "not made before"
         if old == task.key:
             return "its result is no longer in the cache"
-        differ = self.changes(task)
-        return "; ".join(phrase(differ)) if differ is not None else "changed since it was last made"
+        differ = self.compare(task)
+        if differ is None:
+            return "changed since it was last made"
+        common = "env, tools or output" if task.kind == "stitch" else "env, tools, shared inputs, output or workspace"
+        return "; ".join([*phrase(differ.changes), *([f"{common} changed"] if differ.unknown else [])])
 
-    def changes(self, task: Task) -> list[Change] | None:
-        """What differs from the last key of the node; None where that was not stored."""
-        old = self._ingredients(self.last.get(task.name, ""))
-        return None if old is None else changes(old, self.ingredients(task))
+    def compare(self, task: Task) -> Difference | None:
+        """What differs from the last key of the node; None where nothing was stored of that."""
+        data = self._results.preimage(self.last.get(task.name, ""))
+        if data is None:
+            return None
+        now, old = self.ingredients(task), dict(ingredients(data))
+        unknown = frozenset[str]()
+        if (recipe := old.get("recipe")) is not None:
+            if (common := self._stored_recipe(recipe)) is not None:
+                old.update(common)
+            elif task.recipe is not None:
+                unknown = frozenset(self._recipe(task.recipe.record.digest, task.recipe.record.data)) & now.keys()
+        now = {name: value for name, value in now.items() if name not in unknown} if unknown else now
+        return Difference(changes(_named(old), now), unknown)
 
     def ingredients(self, task: Task) -> dict[str, str]:
         """Every ingredient of the task's key, those of its recipe included."""
@@ -66,25 +88,24 @@ class Reasons:
         found = dict(ingredients(own))
         if task.recipe is not None:
             found.update(self._recipe(task.recipe.record.digest, task.recipe.record.data))
-        return {name: value for name, value in found.items() if name not in _UNNAMED}
+        return _named(found)
 
-    def _ingredients(self, key: str) -> dict[str, str] | None:
-        data = self._results.preimage(key)
-        if data is None:
-            return None
-        found = dict(ingredients(data))
-        recipe = found.get("recipe")
-        if recipe is not None:
-            stored = self._parsed.get(recipe) or self._results.preimage(recipe)
-            if isinstance(stored, bytes):
-                stored = self._recipe(recipe, stored)
-            found.update(stored or {})
-        return {name: value for name, value in found.items() if name not in _UNNAMED}
+    def _stored_recipe(self, digest: str) -> dict[str, str] | None:
+        """Those of a recipe that a key names; None where its record is not there: older versions kept none of stitches."""
+        if digest in self._parsed:
+            return self._parsed[digest]
+        data = self._results.preimage(digest)
+        return None if data is None else self._recipe(digest, data)
 
     def _recipe(self, digest: str, data: bytes) -> dict[str, str]:
         if digest not in self._parsed:
             self._parsed[digest] = dict(ingredients(data))
         return self._parsed[digest]
+
+
+def _named(found: Mapping[str, str]) -> dict[str, str]:
+    """Without what means nothing to people."""
+    return {name: value for name, value in found.items() if name not in _UNNAMED}
 
 
 def phrase(differ: list[Change]) -> list[str]:

@@ -104,7 +104,7 @@ class Resolver:
         """Give the job's stitch its key, once all that it joins is there, and look for its result."""
         work.final_started = True
         assert work.final is not None
-        step, record = self._stitches.build(work, outputs)
+        step, record, work.final.recipe = self._stitches.build(work, outputs)
         self._keyed(work.final, step, record)
         self._find([work.final])
 

@@ -61,6 +61,8 @@ class Settler:
         self._coming: list[Task] = []
         self._found: list[tuple[JobWork, list[int]]] = []
         self._packed: dict[str, bytes] = {}
+        self._recipes: set[str] = set()
+        """Those whose records this run has written."""
 
     def expect(self, task: Task) -> None:
         """This one is about to be made."""
@@ -139,21 +141,19 @@ class Settler:
         results: list[Result] = []
         preimages: dict[str, bytes] = {}
         fresh: set[str] = set()
+        saved = self._recipes
         for task, outcome in settled.made:
             results.append(_result(task, outcome, now))
             preimages[task.key] = self._packed.pop(task.key, b"") or _preimage(task, steps[task])
             if outcome.proof:
                 preimages[proof_key(task.key, results[-1].digest)] = outcome.proof
-            if task.recipe is not None and not task.work.saved_recipe:
-                preimages[task.recipe.record.digest] = task.recipe.record.data
-                fresh.add(task.work.name)
+            if task.recipe is not None and (recipe := task.recipe.record).digest not in saved:
+                preimages[recipe.digest] = recipe.data
+                fresh.add(recipe.digest)
         last = [(self._job_id, task.name, task.key) for task, _ in settled.made]
         forced = any(task.forced for task, _ in settled.made)
         differ = dict(self._results.commit(Commit(results, preimages, last, attempts, forced)))
-        for task, _ in settled.made:
-            task.work.saved_recipe = task.work.saved_recipe or (
-                task.work.name in fresh and not task.work.nodes.job.chunks
-            )
+        saved |= fresh
         for (task, _), result in zip(settled.made, results, strict=True):
             task.state, task.digest, task.folder = State.DONE, result.digest, result.folder
             task.found = Known(task.key, result.digest, result.folder, result.size, result.mtime_ns, result.inode)

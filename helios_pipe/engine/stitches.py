@@ -8,7 +8,7 @@ from helios_pipe.action.key import Record, join_record
 from helios_pipe.action.model import Join, Output, Part, Step, Tree
 from helios_pipe.digest import Digest
 from helios_pipe.engine.inputs import Inputs, InputSet, JobOutput
-from helios_pipe.engine.recipe import Common, stitch_action, stitch_inputs
+from helios_pipe.engine.recipe import Common, Recipe, stitch_action, stitch_inputs
 from helios_pipe.engine.work import JobWork, left_to_join, part_of
 from helios_pipe.errors import UsageError
 from helios_pipe.manifest.model import Job, JobInput, Stitch
@@ -26,8 +26,8 @@ class Stitches:
         self._stitch_version = stitch_version
         self._encoder = encoder
 
-    def build(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record]:
-        """The stitch of a job whose pieces are all there."""
+    def build(self, work: JobWork, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record, Recipe | None]:
+        """The stitch of a job whose pieces are all there. A command has a recipe, whose record its own one names."""
         job, stitch = work.nodes.job, work.nodes.job.stitch
         assert stitch is not None
         if stitch.method == "command":
@@ -38,9 +38,9 @@ class Stitches:
         output, audio = _output(stitch, parts), self._audio(work, stitch, outputs)
         settings = self._settings(job, stitch)
         join = Join(f"{job.name}/stitch", stitch.method, tuple(parts), output, settings, audio)
-        return join, join_record(join, self._stitch_version)
+        return join, join_record(join, self._stitch_version), None
 
-    def _command(self, work: JobWork, stitch: Stitch, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record]:
+    def _command(self, work: JobWork, stitch: Stitch, outputs: Mapping[str, JobOutput]) -> tuple[Step, Record, Recipe]:
         """The same where it is a command, which may be given very many files: no parts are made of them."""
         job = work.nodes.job
         left, names = left_to_join(work)
@@ -56,7 +56,7 @@ class Stitches:
         entries += own.tree.entries
         self._guard(work, own)
         action, recipe = stitch_action(work.nodes, self._common, paths, entries, None)
-        return action, recipe.key(action)
+        return action, recipe.key(action), recipe
 
     def _guard(self, work: JobWork, own: InputSet) -> None:
         """Have the stitch's own files looked at again when it is done."""

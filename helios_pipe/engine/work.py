@@ -187,7 +187,6 @@ class JobWork:
         self.plan_pieces: Sequence[Task | Result] = ()
         """What its stitch joins, in order."""
         self.may_cover = True
-        self.saved_recipe = False
         self.open = len(self.chunks)
         """Chunks that are neither made nor found yet."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from helios_pipe.action.key import Change
 from helios_pipe.engine.inputs import JobOutput
+from helios_pipe.engine.reasons import Difference
 from helios_pipe.engine.work import JobWork, State, Task
 from helios_pipe.manifest.model import MarkPath
 from helios_pipe.pipeline.session import Session
@@ -11,12 +12,14 @@ from helios_pipe.tuples import NamedTuple
 
 
 class Line(NamedTuple):
-    """One ingredient: its name, its value now, the manifest's line where it has one, and how it changed."""
+    """One ingredient: its name, its value now, the manifest's line where it has one, and how it changed; `known` says whether
+    that could be told."""
 
     name: str
     value: str | None
     place: str | None
     change: Change | None
+    known: bool = True
 
 
 class Explanation(NamedTuple):
@@ -46,10 +49,12 @@ def explain(session: Session, name: str) -> Explanation:
     if not task.key:
         waits = next((n for n in task.work.nodes.needs if n not in outputs), "its chunks")
         return Explanation(name, task.kind, None, last, "run", f"waits for {waits}", False, ())
-    differ = session.reasons.changes(task) if last is not None and last != task.key else []
-    changed = {change.name: change for change in differ or []}
+    differ = session.reasons.compare(task) if last is not None and last != task.key else Difference([])
     found = session.reasons.ingredients(task)
-    lines = [Line(n, value, _place(session, task, n), changed.pop(n, None)) for n, value in found.items()]
+    changed, unknown = ({}, found.keys()) if differ is None else ({c.name: c for c in differ.changes}, differ.unknown)
+    lines = [
+        Line(n, value, _place(session, task, n), changed.pop(n, None), n not in unknown) for n, value in found.items()
+    ]
     lines += [Line(n, None, _place(session, task, n), change) for n, change in changed.items()]
     action = "run" if task.state is State.READY else "cached"
     return Explanation(
@@ -81,11 +86,11 @@ def _place(session: Session, task: Task, name: str) -> str | None:
 
 def _candidates(where: MarkPath, task: Task, head: str, rest: str) -> list[MarkPath]:
     chunk: MarkPath = (*where, "chunk") if task.work.nodes.job.chunk is not None else (*where, "chunks", task.index)
+    own = {"chunk": chunk, "stitch": (*where, "stitch")}.get(task.kind, where)
     if head == "argv":
-        own = {"chunk": (*chunk, "command"), "stitch": (*where, "stitch", "command")}
-        return [own.get(task.kind, (*where, "command"))]
+        return [(*own, "command")]
     if head == "env":
-        return [(*chunk, "env", rest), (*where, "env", rest), ("env", rest)]
+        return [(*own, "env", rest), (*where, "env", rest), ("env", rest)]
     if head == "tools":
         return [("tools", rest)]
     if head == "frames":
@@ -93,7 +98,7 @@ def _candidates(where: MarkPath, task: Task, head: str, rest: str) -> list[MarkP
     if head == "settings":
         return [(*where, "stitch", rest), (*where, rest), (*where, "stitch")]
     if head == "output":
-        return [(*chunk, "output"), (*where, "output")]
+        return [(*own, "output")]
     if head == "inputs":
         return [] if task.kind == "stitch" else [(*where, "inputs"), (*chunk, "inputs")]
     return [(*where, "stitch", head), (*where, head)]

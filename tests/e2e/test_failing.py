@@ -212,3 +212,28 @@ def test_a_failed_run_has_failed_whether_or_not_anybody_reads_what_it_says(proje
     finally:
         os.close(writer)
     assert done.returncode == 1
+
+
+def test_a_join_by_a_tool_that_changed_meanwhile_is_not_kept(project: Project) -> None:
+    tool = project.write("bin/join", '#!/bin/sh\ncat "$2" > "$1"\necho "# edited" >> "$0"\n')
+    tool.chmod(0o755)
+    project.env["PATH"] = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
+    project.manifest(
+        {
+            "version": 1,
+            "tools": {"join": {"digest": True}},
+            "jobs": {
+                "a": {"command": ["sh", "-c", "echo a > {output}"], "output": "out/a"},
+                "all": {
+                    "stitch": {"from": ["a"], "command": ["join", "{output}", "{inputs}"], "output": "out/all"}
+                },
+            },
+        }
+    )  # fmt: skip
+    run = project.helios("run", "render.yaml", "--json")
+    assert run.exit_code == 1, str(run)
+    (failed,) = [e for e in run.events if e["event"] == "node_finished" and e["status"] == "failed"]
+    assert (failed["node"], failed["reason"].partition(":")[0]) == (
+        "all/stitch",
+        "tool join changed while all/stitch was rendering",
+    )
