@@ -67,7 +67,7 @@ def _text(found: Explanation) -> list[str]:
     ]
     if found.last_key is not None and found.last_key != found.key:
         head.append(f"  last key  {found.last_key}")
-        if not found.compared:
+        if found.key is not None and not found.compared:
             head.append("  what the last key was made of is not in the cache any more")
     changed = [line for line in found.lines if line.change is not None]
     same = [line for line in found.lines if line.change is None and (line.known or not found.compared)]

@@ -138,3 +138,32 @@ def test_what_an_older_cache_does_not_know_is_not_told(gathered: Project) -> Non
     assert "the same\n  argv.0" in before
     assert "env.A" in after
     assert "argv.0" not in after
+
+
+def test_a_stitch_that_waits_for_its_chunks_says_so_and_nothing_of_its_last_key(project: Project) -> None:
+    project.write("look.txt", "warm\n")
+    project.manifest(CHUNKED.replace("env: {A: 1}", "inputs: [look.txt]"))
+    project.run()
+    project.write("look.txt", "cold\n")
+    text = project.helios("explain", "render.yaml", "poem/stitch").stdout
+    assert text.startswith("poem/stitch (stitch): run: waits for its chunks\n")
+    assert "not known yet" in text
+    assert "in the cache" not in text
+    document = explained(project, "poem/stitch")
+    assert document["reason"] == "waits for its chunks"
+    assert document["key"] is None
+    assert document["last_key"] is not None
+    assert document["ingredients"] == []
+
+
+def test_what_a_last_key_was_made_of_is_said_to_be_gone_where_it_is(gathered: Project) -> None:
+    key = explained(gathered, "j/stitch")["key"]
+    with sqlite3.connect(gathered.path(".helios") / DATABASE) as database:
+        database.execute("DELETE FROM preimages WHERE key = ?", (key,))
+    gathered.replace("render.yaml", "A: 1", "A: 2")
+    assert "what the last key was made of is not in the cache any more" in (
+        gathered.helios("explain", "render.yaml", "j/stitch").stdout
+    )
+    document = explained(gathered, "j/stitch")
+    assert document["reason"] == "changed since it was last made"
+    assert {(row["changed"], row["old"]) for row in document["ingredients"]} == {(None, None)}
