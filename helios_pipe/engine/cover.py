@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from helios_pipe.tuples import NamedTuple
@@ -36,6 +37,17 @@ def cover(cells: Sequence[Piece], cached: Sequence[Piece]) -> list[Piece]:
             if piece.stop not in best or weight < best[piece.stop][0]:
                 best[piece.stop] = (weight, piece)
     return _path(best, stop)
+
+
+def clear_of(cells: Sequence[Piece], cached: Sequence[Piece]) -> list[Piece]:
+    """Those of the cached intervals that hold no frame of these cells, which are in order."""
+    stops = [cell.stop for cell in cells]
+    clear: list[Piece] = []
+    for piece in cached:
+        at = bisect_right(stops, piece.start)
+        if at == len(cells) or piece.stop <= cells[at].start:
+            clear.append(piece)
+    return clear
 
 
 def _path(best: dict[int, tuple[tuple[int, int, int], Piece | None]], stop: int) -> list[Piece]:

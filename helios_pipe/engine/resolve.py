@@ -144,10 +144,8 @@ class Resolver:
         """Where chunks are missing, let cached intervals of the same sequence stand for them, if a join can take those."""
         stitch, family = work.nodes.job.stitch, work.chunks.recipe and work.chunks.recipe.family
         work.plan_pieces = work.chunks
-        missing = [task for task in work.chunks.single() if task.state is State.READY]
+        missing = [task for task in work.chunks.single() if task.state is State.READY and not task.forced]
         if not missing or not family or not work.may_cover or stitch is None or not _is_sequence(work):
-            return
-        if any(task.forced for task in missing):
             return
         rows = [row for row in self._results.of_family(family.digest) if row.key not in {t.key for t in work.chunks}]
         rows = [row for row in rows if row.start is not None and row.frames and _same_grid(row, work.chunks[0])]
@@ -155,7 +153,7 @@ class Resolver:
             self._take_cover(work, rows)
 
     def _take_cover(self, work: JobWork, rows: list[Result]) -> None:
-        from helios_pipe.engine.cover import Piece, cover
+        from helios_pipe.engine.cover import Piece, clear_of, cover
 
         first = work.chunks[0].span
         assert first is not None
@@ -170,11 +168,21 @@ class Resolver:
             if row.start is not None and row.frames is not None
         ]
         path = cover(cells, intervals)
+        if forced := [cell for cell in cells if cell.cell is not None and work.chunks[cell.cell].forced]:
+            free, path = path, cover(cells, clear_of(forced, intervals))
+            self._say_uncut(work, free, path)
         work.plan_pieces = [work.chunks[p.cell] if p.cell is not None else rows[p.cached or 0] for p in path]
         used = {piece.cell for piece in path}
         for piece in path:
             if piece.cached is not None:
                 self._mark_covered(work, rows[piece.cached], piece, used)
+
+    def _say_uncut(self, work: JobWork, free: list[Piece], path: list[Piece]) -> None:
+        """Say of chunks that must be made only because others are forced, that this is why. `free` would do if none were."""
+        added = {piece.cell for piece in path} - {piece.cell for piece in free}
+        for task in [work.chunks[cell] for cell in added if cell is not None]:
+            if task.state is State.READY and not task.forced:
+                task.reason = "the cached frames cannot be cut at the borders of what is forced"
 
     def _mark_covered(self, work: JobWork, row: Result, piece: Piece, used: set[int | None]) -> None:
         last = piece.stop - (row.step or 1)

@@ -68,6 +68,64 @@ def test_smaller_chunks_are_covered_by_the_large_ones(made: Project) -> None:
     assert film(made) == list(range(60))
 
 
+def covered(project: Project, size: int) -> None:
+    """The film of chunks of 10, in chunks of another size, which the small ones stand for."""
+    project.manifest(project.burnin(size=size))
+    project.run()
+    assert project.rendered() == []
+
+
+def planned(project: Project, *words: str) -> dict[str, str]:
+    """Node -> why, of those that would run."""
+    return {row["node"]: row["reason"] for row in project.plan(*words)["nodes"] if row["action"] == "run"}
+
+
+def test_a_forced_chunk_among_covered_ones_is_made_alone(made: Project) -> None:
+    covered(made, 20)
+    force = ("--force-node", "film/0001")
+    assert planned(made, *force) == {"film/0001": "forced", "film/stitch": "waits for 1 chunk"}
+    assert made.run(*force).nodes("executed") == ["film/0001", "film/stitch"]
+    assert made.rendered() == ["20+20"]
+    assert film(made) == list(range(60))
+    assert planned(made) == {}
+
+
+def test_a_neighbour_that_only_a_forced_chunks_frames_stand_for_is_made_too_and_says_so(made: Project) -> None:
+    covered(made, 15)
+    force = ("--force-node", "film/0001")
+    assert planned(made, *force) == {
+        "film/0000": "the cached frames cannot be cut at the borders of what is forced",
+        "film/0001": "forced",
+        "film/stitch": "waits for 2 chunks",
+    }
+    run = made.run(*force)
+    assert run.nodes("executed") == ["film/0000", "film/0001", "film/stitch"]
+    assert made.rendered() == ["0+15", "15+15"]
+    assert film(made) == list(range(60))
+
+
+def test_a_forced_stitch_is_joined_of_the_intervals_that_stand_for_its_chunks(made: Project) -> None:
+    covered(made, 20)
+    assert made.run("--force-node", "film/stitch").nodes("executed") == ["film/stitch"]
+    assert made.rendered() == []
+
+
+def test_force_renders_every_chunk_whatever_could_stand_for_it(made: Project) -> None:
+    covered(made, 20)
+    assert set(planned(made, "--force").values()) == {"forced", "waits for 3 chunks"}
+    made.run("--force-node", "film/000?")
+    assert made.rendered() == ["0+20", "20+20", "40+20"]
+    made.run("--force")
+    assert made.rendered() == ["0+20", "20+20", "40+20"]
+
+
+def test_a_chunk_that_nothing_stands_for_has_its_own_reason_beside_a_forced_one(made: Project) -> None:
+    made.manifest(made.burnin(frames="0-79", size=20))
+    own = planned(made)["film/0003"]
+    reasons = planned(made, "--force-node", "film/0001")
+    assert reasons == {"film/0001": "forced", "film/0003": own, "film/stitch": "waits for 2 chunks"}
+
+
 def test_a_step_is_another_set_of_frames(made: Project) -> None:
     made.manifest(made.burnin(frames="0-59x2", size=10))
     made.run()

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helios_pipe.engine.cover import Piece, cover
+from helios_pipe.engine.cover import Piece, clear_of, cover
 
 
 def cells(length: int, size: int, ready: set[int]) -> list[Piece]:
@@ -37,6 +37,20 @@ def test_an_interval_that_reaches_beyond_the_range_is_not_used() -> None:
 
 def test_a_cell_that_is_there_is_taken_rather_than_an_interval() -> None:
     assert cover(cells(30, 30, set()), [Piece(0, 30, 0, cached=0)]) == [Piece(0, 30, 0, cell=0)]
+
+
+@given(
+    st.sets(st.integers(0, 20)),
+    st.integers(1, 9),
+    st.lists(st.tuples(st.integers(-5, 90), st.integers(1, 40)), max_size=15),
+)
+def test_intervals_clear_of_cells_are_those_that_hold_none_of_their_frames(
+    taken: set[int], size: int, intervals: list[tuple[int, int]]
+) -> None:
+    wanted = [cell for cell in cells(90, size, set()) if cell.cell in taken]
+    frames = {frame for cell in wanted for frame in range(cell.start, cell.stop)}
+    pieces = [Piece(start, start + n, 0, cached=at) for at, (start, n) in enumerate(intervals)]
+    assert clear_of(wanted, pieces) == [piece for piece in pieces if frames.isdisjoint(range(piece.start, piece.stop))]
 
 
 @given(
