@@ -208,11 +208,13 @@ class Resolver:
 
 def _is_sequence(work: JobWork) -> bool:
     """Whether the stitch takes frames, however they are cut: videos end to end, or images by number. To a command, and
-    among gathered files, each chunk is a thing of its own."""
+    among gathered files, each chunk is a thing of its own; so is one that is written out, with a command of its own, and
+    gaps beside it."""
     stitch, recipe = work.nodes.job.stitch, work.chunks.recipe
     return (
         stitch is not None
         and recipe is not None
+        and work.nodes.job.chunk is not None
         and (stitch.method == "concat" or recipe.base.output.folder)
         and (stitch.method != "command")
     )

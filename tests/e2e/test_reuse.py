@@ -126,6 +126,36 @@ def test_a_chunk_that_nothing_stands_for_has_its_own_reason_beside_a_forced_one(
     assert reasons == {"film/0001": "forced", "film/0003": own, "film/stitch": "waits for 2 chunks"}
 
 
+def written_out(project: Project, *chunks: tuple[str, str]) -> None:
+    """A job of explicit chunks: the frames of each, and what is written into its pictures."""
+    words = (
+        "mkdir -p {{output}}; for i in $(seq {{chunk.start}} {{chunk.end}}); do echo {text} > {{output}}/$i.png; done"
+    )
+    found = [
+        {"frames": frames, "command": ["sh", "-c", words.format(text=text)], "output": "frames/"}
+        for frames, text in chunks
+    ]
+    job = {"chunks": found, "stitch": {"method": "collect", "output": "out/"}}
+    project.manifest({"version": 1, "jobs": {"film": job}})
+
+
+def test_an_explicit_chunk_with_another_command_is_made(project: Project) -> None:
+    written_out(project, ("0-4", "A"), ("5-9", "A"))
+    project.run()
+    written_out(project, ("0-4", "A"), ("5-9", "B"))
+    assert planned(project).keys() == {"film/0001", "film/stitch"}
+    assert project.run().nodes("executed") == ["film/0001", "film/stitch"]
+    assert [project.path(f"out/{at}.png").read_text() for at in (4, 5)] == ["A\n", "B\n"]
+
+
+def test_frames_that_no_explicit_chunk_holds_stay_out_though_they_are_in_the_cache(project: Project) -> None:
+    written_out(project, ("0-4", "A"), ("5-9", "A"), ("10-14", "A"))
+    project.run()
+    written_out(project, ("0-4", "A"), ("10-15", "A"))
+    project.run()
+    assert sorted(int(path.stem) for path in project.path("out").iterdir()) == [*range(5), *range(10, 16)]
+
+
 def test_a_step_is_another_set_of_frames(made: Project) -> None:
     made.manifest(made.burnin(frames="0-59x2", size=10))
     made.run()
