@@ -12,6 +12,7 @@ from threading import Event
 from helios_pipe import settings
 from helios_pipe.action.model import Action
 from helios_pipe.cache.blobs import Blobs
+from helios_pipe.cache.results import Result
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.engine.inputs import JobOutput
 from helios_pipe.engine.recipe import chunk_values
@@ -121,17 +122,46 @@ def nearest_cache(path: Path, flag: str | None) -> Blobs | None:
 
 
 def rerender(session: Session, count: int) -> Iterator[Verdict]:
-    """Make `count` cached chunks again, spread over all there are, and compare. Nothing is recorded."""
-    tasks = [
-        task for work in _resolved(session) for task in work.chunks if task.state in GOOD and task.digest is not None
-    ]
-    if not tasks:
+    """Make `count` cached chunks again, or stretches of frames that stand for chunks, spread over all there are, and compare.
+    Nothing is recorded."""
+    found = [(work, piece) for work in _resolved(session) for piece in _cached(work)]
+    if not found:
         raise UsageError("no chunk is in the cache", hint="`helios-pipe run` makes them.")
-    step = max(1, len(tasks) / count)
-    chosen = [tasks[int(at * step)] for at in range(min(count, len(tasks)))]
-    made = _make(session, [(task, session.resolver.action(task)) for task in chosen])
-    for task, outcome in zip(chosen, made, strict=True):
-        yield _compare(session.blobs, task.name, task.digest, task.folder, outcome)
+    step = max(1, len(found) / count)
+    chosen = [found[int(at * step)] for at in range(min(count, len(found)))]
+    made = _make(session, [(work.chunks[0], _action(session, work, piece)) for work, piece in chosen])
+    for (work, piece), outcome in zip(chosen, made, strict=True):
+        subject = piece.name if isinstance(piece, Task) else _frames_of(work, _span(piece))
+        yield _compare(session.blobs, subject, piece.digest, piece.folder, outcome)
+
+
+def _cached(work: JobWork) -> list[Task | Result]:
+    """The job's chunks that are there, and the intervals that stand for others, by their frames."""
+    chunks = [task for task in work.chunks if task.state in GOOD and task.digest is not None]
+    intervals = [piece for piece in work.plan_pieces if isinstance(piece, Result)]
+    return sorted([*chunks, *intervals], key=lambda piece: _span(piece).start) if intervals else [*chunks]
+
+
+def _span(piece: Task | Result) -> Span:
+    if isinstance(piece, Task):
+        assert piece.span is not None
+        return piece.span
+    assert piece.start is not None
+    assert piece.frames is not None
+    step = piece.step or 1
+    return Span(0, piece.start, piece.start + (piece.frames - 1) * step, piece.frames, step)
+
+
+def _frames_of(work: JobWork, span: Span) -> str:
+    """An interval has no name in this job: what it was called may be another chunk by now."""
+    return f"{work.name} frames {span.start}-{span.end}{f'x{span.step}' if span.step > 1 else ''}"
+
+
+def _action(session: Session, work: JobWork, piece: Task | Result) -> Action:
+    """What made it: an interval came of the recipe that the job's chunks have, and of a range of its own."""
+    if isinstance(piece, Task):
+        return session.resolver.action(piece)
+    return _action_of(work.chunks[0], f"{piece.start}+{piece.frames}", _span(piece))
 
 
 def whole(session: Session) -> Iterator[Verdict]:
@@ -156,12 +186,17 @@ def whole(session: Session) -> Iterator[Verdict]:
             yield Verdict(work.name, False, "not compared", ("its command uses more than the frame range of a chunk",))
             continue
         span = Span(0, job.frames.start, job.frames.end, job.frames.count, job.frames.step)
-        values = chunk_values(span, first.recipe.base.output.name)
-        action = first.recipe.action(f"{work.name}/whole", values, span.count, first.extra.tree)
-        (outcome,) = _make(session, [(first, action)])
+        (outcome,) = _make(session, [(first, _action_of(first, "whole", span))])
         yield _compare(session.blobs, work.name, final.digest, False, outcome)
     if not found:
         raise UsageError("the manifest joins no chunked videos")
+
+
+def _action_of(chunk: Task, name: str, span: Span) -> Action:
+    """The action of other frames of the sequence that the chunk is of."""
+    assert chunk.recipe is not None
+    values = chunk_values(span, chunk.recipe.base.output.name)
+    return chunk.recipe.action(f"{chunk.work.name}/{name}", values, span.count, chunk.extra.tree)
 
 
 def _resolved(session: Session) -> list[JobWork]:

@@ -103,6 +103,59 @@ def test_chunks_that_are_made_again_are_compared(film: Project) -> None:
     assert len(film.rendered()) == 8
 
 
+def recut(film: Project, size: int) -> None:
+    """The film of chunks of 10, in chunks of another size, which the small ones stand for."""
+    film.rendered()
+    film.manifest(film.burnin(size=size))
+    film.run()
+    assert film.rendered() == []
+
+
+def test_frames_that_stand_for_chunks_are_made_again_and_compared(film: Project) -> None:
+    recut(film, 20)
+    run = verify(film, "render.yaml", "--rerender", "2")
+    assert run.exit_code == 0, str(run)
+    assert [(v["subject"], v["ok"], v["detail"]) for v in verdicts(run)] == [
+        ("film frames 0-9", True, "bytes equal"),
+        ("film frames 30-39", True, "bytes equal"),
+    ]
+    assert film.rendered() == ["0+10", "30+10"]
+
+
+def test_chunks_and_frames_that_stand_for_others_are_chosen_from_alike(film: Project) -> None:
+    recut(film, 20)
+    film.run("--force-node", "film/0001")
+    film.rendered()
+    run = verify(film, "render.yaml", "--rerender", "99")
+    assert run.exit_code == 0, str(run)
+    assert [v["subject"] for v in verdicts(run)] == [
+        "film frames 0-9", "film frames 10-19", "film/0001", "film frames 40-49", "film frames 50-59"
+    ]  # fmt: skip
+    assert film.rendered() == ["0+10", "10+10", "20+20", "40+10", "50+10"]
+
+
+def test_a_step_stands_in_the_name_of_frames_that_are_made_again(project: Project) -> None:
+    project.manifest(project.burnin(frames="0-38x2", size=5))
+    project.run()
+    project.manifest(project.burnin(frames="0-38x2", size=10))
+    project.run()
+    assert [v["subject"] for v in verdicts(verify(project, "render.yaml", "--rerender", "1"))] == ["film frames 0-8x2"]
+
+
+def test_frames_that_stand_for_chunks_and_come_out_another_way_are_named(project: Project) -> None:
+    words = "mkdir -p {output}; for i in $(seq {chunk.start} {chunk.end}); do echo $NOW > {output}/$i.png; done"
+    project.env["NOW"] = "then"
+    for size in (1, 2):
+        chunk = {"size": size, "command": ["sh", "-c", words], "output": "c/"}
+        job = {"frames": "0-3", "chunk": chunk, "stitch": {"method": "collect", "output": "out/"}}
+        project.manifest({"version": 1, "pass_env": ["NOW"], "jobs": {"film": job}})
+        project.run()
+    project.env["NOW"] = "now"
+    run = verify(project, "render.yaml", "--rerender", "1")
+    assert run.exit_code == 1, str(run)
+    assert [(v["subject"], v["detail"]) for v in verdicts(run)] == [("film frames 0-0", "files differ")]
+
+
 def test_the_job_made_whole_is_compared_frame_by_frame(film: Project) -> None:
     """The encoder is lossy and begins anew with each chunk: up to the first border the two are the same."""
     run = verify(film, "render.yaml", "--whole")
