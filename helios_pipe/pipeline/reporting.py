@@ -81,9 +81,11 @@ def _bars(board: Board, view: JobView, nodes: Sequence[NodeView]) -> list[Bar]:
         )
         for a in attempts_of(board.database, view.record.id)
     ]  # fmt: skip
+    workers = {bar.worker for bar in ended}
+    worker = workers.pop() if len(workers) == 1 else ""  # of what is under way that is not known
     under_way = [node for node in nodes if node.state in ("running", "interrupted")]
     return ended + [
-        Bar(node.node, node.state, "", node.began, node.began + (node.duration_s or 0.0))
+        Bar(node.node, node.state, worker, node.began, node.began + (node.duration_s or 0.0))
         for node in under_way
         if node.began is not None
     ]
