@@ -105,7 +105,7 @@ class Inputs:
 
     def shared(self, job: Job, outputs: Mapping[str, JobOutput]) -> InputSet:
         """What every command of the job is given. Raises ManifestError on a pattern without a match."""
-        own = self.files(job.inputs, job, (*job.where, "inputs"))
+        own = self.files(job.inputs, job, (*job.where, "inputs"), needed=not job.takes_what_is_there)
         entries = list(own.tree.entries)
         for given in job.job_inputs:
             entries += self._of_job(
@@ -113,13 +113,14 @@ class Inputs:
             )
         return InputSet(Tree.of(entries), own.sources)
 
-    def files(self, patterns: Sequence[str], job: Job, where: MarkPath) -> InputSet:
-        """The project's files that match; `where` is the place in the manifest that asks for them."""
+    def files(self, patterns: Sequence[str], job: Job, where: MarkPath, *, needed: bool = True) -> InputSet:
+        """The project's files that match; `where` is the place in the manifest that asks for them. Raises ManifestError where
+        they are `needed` and a pattern has no match; else what it looked into is noted all the same."""
         if not patterns:
             return EMPTY
         began = time.time_ns()
         found = expand(Path(self._root), patterns)
-        if found.unmatched:
+        if needed and found.unmatched:
             raise missing_inputs(self._manifest, job, found.unmatched, where)
         for path in found.files:
             _refuse_odd_name(path, job)

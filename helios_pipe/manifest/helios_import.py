@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from posixpath import splitext
@@ -23,7 +23,6 @@ from typing import Any
 
 from helios_pipe.manifest.build import default_name
 from helios_pipe.manifest.document import MAX_BYTES
-from helios_pipe.manifest.globs import expand
 from helios_pipe.manifest.helios import JobChunk, JobSpec, is_job, job_problems
 from helios_pipe.manifest.model import AdapterConfig, ExplicitChunk, Job, Manifest, Stitch
 from helios_pipe.manifest.paths import PathError, clean_output
@@ -34,6 +33,7 @@ from helios_pipe.manifest.section import NAME
 from helios_pipe.manifest.template import Field, Template
 from helios_pipe.manifest.units import UnitError, frame_range
 from helios_pipe.manifest.words import CommandError, split_helios
+from helios_pipe.tuples import NamedTuple
 
 JOB_NAME = "render"
 PASSED = ("HOME", "PUPPETEER_CACHE_DIR", "PUPPETEER_EXECUTABLE_PATH", "PLAYWRIGHT_BROWSERS_PATH", "CHROME_PATH")
@@ -56,6 +56,7 @@ def manifest_of_job(path: Path, data: dict[str, Any], report: Report, *, keep_me
         report.error(("chunks",), "is empty, expected at least one chunk")
     if spec.assets_url:
         report.warn(("assetsUrl",), "is not fetched: the files of the job's folder are used")
+    beside = _look_beside(path.parent)
     rendered = sum(chunk.frame_count for chunk in spec.chunks)
     if rendered != spec.metadata.total_frames:
         report.warn(
@@ -66,14 +67,15 @@ def manifest_of_job(path: Path, data: dict[str, Any], report: Report, *, keep_me
         path=path,
         root=path.parent,
         name=name,
-        jobs=(_job(spec, path, report, keep_merge=keep_merge),),
+        jobs=(_job(spec, path, beside, report, keep_merge=keep_merge),),
         pass_env=PASSED,
         adapters={"local": AdapterConfig("local", "local")},
         marks=report.marks,
+        beside=tuple(beside.names - {path.name}),
     )
 
 
-def _job(spec: JobSpec, path: Path, report: Report, *, keep_merge: bool) -> Job:
+def _job(spec: JobSpec, path: Path, beside: _Beside, report: Report, *, keep_merge: bool) -> Job:
     order = sorted(range(len(spec.chunks)), key=lambda index: spec.chunks[index].start_frame)
     chunks = [_chunk(spec.chunks[index], index, report) for index in order]
     fps = None
@@ -85,7 +87,8 @@ def _job(spec: JobSpec, path: Path, report: Report, *, keep_merge: bool) -> Job:
     return Job(
         name=JOB_NAME,
         where=(),
-        inputs=_inputs(path, stitch),
+        inputs=_inputs(path, stitch, beside),
+        takes_what_is_there=True,
         fps=fps,
         chunks=tuple(chunk for chunk in chunks if chunk is not None),
         stitch=stitch,
@@ -184,18 +187,33 @@ def merge_target(words: list[str]) -> tuple[str | None, dict[str, str]]:
     return (words[-1] if len(words) > 1 and not words[-1].startswith("-") else None), options
 
 
-def _inputs(path: Path, stitch: Stitch | None) -> tuple[str, ...]:
+def _inputs(path: Path, stitch: Stitch | None, beside: _Beside) -> tuple[str, ...]:
     made = {path.name: None}
     if stitch is not None:
         made |= dict.fromkeys((stitch.output, stitch.output + ".proof.json"))
-    made |= dict.fromkeys(_manifests(path.parent))
-    for name, spec in _job_files(path.parent):
+    made |= dict.fromkeys(beside.manifests)
+    for name, spec in beside.jobs.items():
         target, _ = merge_target(split_helios(spec.merge_command or ""))
         parts = (chunk.output_file for chunk in spec.chunks)
         made |= dict.fromkeys((name, *(part for part in parts if not fnmatchcase(part, _LEFTOVERS[1:]))))
         made |= dict.fromkeys((target, target + ".proof.json") if target else ())
-    patterns = ("**", _LEFTOVERS, *sorted("!./" + escape(text) for text in map(_inside, made) if text))
-    return () if expand(path.parent, patterns).unmatched else patterns
+    return ("**", _LEFTOVERS, *sorted("!./" + escape(text) for text in map(_inside, made) if text))
+
+
+class _Beside(NamedTuple):
+    """The files of a job's folder that say what is made there, and are no inputs: manifests, and job files."""
+
+    manifests: frozenset[str]
+    jobs: Mapping[str, JobSpec]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All of them."""
+        return self.manifests.union(self.jobs)
+
+
+def _look_beside(folder: Path) -> _Beside:
+    return _Beside(frozenset(_manifests(folder)), dict(_job_files(folder)))
 
 
 def _manifests(folder: Path) -> Iterator[str]:

@@ -21,6 +21,8 @@ def find_unmatched(manifest: Manifest, report: Report) -> None:
     unmatched: dict[tuple[str, ...], tuple[str, ...]] = {}
     for job in manifest.jobs:
         for patterns, where in asked_inputs(job):
+            if job.takes_what_is_there and where == (*job.where, "inputs"):
+                continue
             if patterns not in unmatched:
                 try:
                     unmatched[patterns] = expand(manifest.root, patterns).unmatched

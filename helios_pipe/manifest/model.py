@@ -120,6 +120,8 @@ class Job(NamedTuple):
     adapter: str = "local"
     workspace: Literal["isolated", "project"] = "isolated"
     hedge: bool | None = None
+    takes_what_is_there: bool = False
+    """Whether `inputs` may mean no file at all: then there are none, until one appears."""
 
 
 class Tool(NamedTuple):
@@ -151,7 +153,7 @@ class Manifest(NamedTuple):
     """What was asked. `jobs` are in the order of the document, matrix combinations expanded in order; `root` is the folder
     that all paths are relative to; `warnings` are rendered problems that do not stop a run; `shown` is the file as the
     request named it; `origin` is the digest of what decided what its text was read as, `document` that, and `shape` what the
-    schema can tell of it, unless all this was known."""
+    schema can tell of it, unless all this was known. `beside` are other files below the root that had a say in it."""
 
     path: Path
     root: Path
@@ -170,6 +172,7 @@ class Manifest(NamedTuple):
     origin: str = ""
     document: object | None = None
     shape: str = ""
+    beside: tuple[str, ...] = ()
 
     def job(self, name: str) -> Job:
         """The job of that name. Raises KeyError."""

@@ -9,6 +9,7 @@ from helios_pipe.errors import UsageError
 from helios_pipe.graph.build import build_graph
 from helios_pipe.graph.nodes import JobNodes
 from helios_pipe.manifest.export import Part, frame_size, job_spec, part_name, with_environment
+from helios_pipe.manifest.globs import expand
 from helios_pipe.manifest.helios import JobSpec
 from helios_pipe.manifest.load import load_manifest
 from helios_pipe.manifest.model import ExplicitChunk, Manifest
@@ -29,7 +30,7 @@ def imported(path: Path, target: Path | None, *, keep_merge: bool = False) -> tu
             f"{target} is not beside {path}",
             hint=f"Its commands name files relative to the job's folder: write {manifest.root / target.name}.",
         )
-    return manifest_text(_without(manifest, target), path.name, _scene(manifest)), manifest.warnings
+    return manifest_text(_narrowed(manifest, target), path.name, _scene(manifest)), manifest.warnings
 
 
 def exported(request: Request, size: tuple[int, int] | None = None) -> tuple[JobSpec, list[str]]:
@@ -49,13 +50,16 @@ def exported(request: Request, size: tuple[int, int] | None = None) -> tuple[Job
     return job_spec(parts, job.stitch, job.fps, size), _unsaid(manifest, nodes, size)
 
 
-def _without(manifest: Manifest, target: Path | None) -> Manifest:
-    """The same, the file that it is written to not among its inputs: it would be a part of every key."""
+def _narrowed(manifest: Manifest, target: Path | None) -> Manifest:
+    """The same, the file that it is written to not among its inputs: it would be a part of every key. Where no other is there,
+    it has none: a manifest may not name what is not there."""
     (job,) = manifest.jobs
-    pattern = "!./" + escape(target.name) if target is not None else ""
-    if not job.inputs or not pattern or pattern in job.inputs:
-        return manifest
-    return manifest._replace(jobs=(job._replace(inputs=(*job.inputs, pattern)),))
+    patterns = job.inputs
+    if target is not None and (pattern := "!./" + escape(target.name)) not in patterns:
+        patterns = (*patterns, pattern)
+    if expand(manifest.root, patterns).unmatched:
+        patterns = ()
+    return manifest._replace(jobs=(job._replace(inputs=patterns),))
 
 
 def _scene(manifest: Manifest) -> list[str]:

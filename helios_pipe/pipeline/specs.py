@@ -14,7 +14,6 @@ from helios_pipe.errors import UsageError
 from helios_pipe.graph.build import build_graph
 from helios_pipe.job_ports import JobExecutionOptions
 from helios_pipe.job_status import check_job_id
-from helios_pipe.manifest.globs import expand
 from helios_pipe.manifest.helios import JobSpec
 from helios_pipe.manifest.load import manifest_of_spec
 from helios_pipe.manifest.model import Job, Manifest, Stitch
@@ -116,8 +115,7 @@ def _inputs(patterns: tuple[str, ...], root: Path, cache_dir: Path | None) -> tu
     cache = settings.cache_dir(root, None if cache_dir is None else str(cache_dir))
     if not patterns or not cache.is_relative_to(root) or cache == root:
         return patterns
-    without = (*patterns, f"!./{escape(cache.relative_to(root).as_posix())}/**")
-    return () if expand(root, without).unmatched else without
+    return (*patterns, f"!./{escape(cache.relative_to(root).as_posix())}/**")
 
 
 def _stitch(stitch: Stitch | None, options: JobExecutionOptions) -> Stitch | None:

@@ -24,12 +24,12 @@ def write_stamp(
     if not session.sources.look_again():
         return
     session.sources.save()
-    manifest = session.manifest_seen
-    if manifest is None or is_racy(max(manifest[2], manifest[3]), began_ns):
+    manifest = [session.manifest_seen, *(stamp.signature(str(session.root / name)) for name in session.manifest.beside)]
+    if any(seen is None or is_racy(max(seen[2], seen[3]), began_ns) for seen in manifest):
         return
     if not session.inputs.provable or not session.tools.provable:
         return
-    present: list[stamp.Signature | None] = [manifest, *session.inputs.folders.values(), *session.tools.files]
+    present: list[stamp.Signature | None] = [*manifest, *session.inputs.folders.values(), *session.tools.files]
     for output in summary.outputs:  # as they were when they were put there: what became of them since is to be seen
         path = str(session.root / output.path)
         placed = session.memory.placed_as(path.rstrip("/"))

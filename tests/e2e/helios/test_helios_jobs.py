@@ -154,6 +154,46 @@ def test_an_import_goes_beside_its_job_and_over_nothing(scene: Any) -> None:
     assert "render.yaml is a manifest already" in again.stderr
 
 
+def listing(project: Any, name: str = "job.json") -> None:
+    """A job file of one chunk that lists what is there."""
+    chunk = {"id": 0, "startFrame": 0, "frameCount": 1, "outputFile": "p.txt", "command": "sh -c 'ls > $0' p.txt"}
+    project.write(name, json.dumps({"metadata": {"totalFrames": 1, "fps": 30}, "chunks": [chunk]}))
+
+
+def run_to_rest(project: Any) -> None:
+    """Run it until there is proof that nothing is to be done."""
+    for _ in range(3):
+        project.settled()
+        project.run(manifest="job.json")
+    assert list(project.path(".helios/stamps").glob("????????"))
+
+
+def test_the_first_file_beside_a_job_that_stood_alone_is_its_input(project: Any) -> None:
+    listing(project)
+    run_to_rest(project)
+    project.write("foo.txt", "x")
+    assert project.plan(manifest="job.json")["to_run"] == 1
+    assert project.run(manifest="job.json").summary["executed"] == 1
+
+
+def test_a_job_file_or_manifest_that_is_none_any_more_is_an_input(project: Any) -> None:
+    listing(project)
+    listing(project, "other.json")
+    project.write("render.yaml", "version: 1\njobs: {}\n")
+    run_to_rest(project)
+    for name in ("other.json", "render.yaml"):
+        project.write(name, "{}")
+        assert project.run(manifest="job.json").summary["executed"] == 1
+        run_to_rest(project)
+
+
+def test_a_job_that_stands_alone_is_imported_without_inputs(project: Any) -> None:
+    listing(project)
+    assert project.helios("import", "job.json", "-o", "render.yaml").exit_code == 0
+    assert "inputs:" not in project.path("render.yaml").read_text()
+    assert project.run().summary["executed"] == 1
+
+
 def test_what_an_import_does_not_follow_is_told(scene: Any) -> None:
     scene.emit()
     scene.replace("job.json", "helios merge out.mp4", "helios merge --quality 20 out.mp4")

@@ -193,7 +193,9 @@ def test_the_inputs_are_the_folders_files_less_what_jobs_put_out(write: Write, t
 
 def test_a_job_alone_in_its_folder_has_no_inputs(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text(EMITTED)
-    assert load_manifest(tmp_path / "job.json", look=True).jobs[0].inputs == ()
+    (job,) = load_manifest(tmp_path / "job.json", look=True).jobs
+    assert job.takes_what_is_there
+    assert expand(tmp_path, job.inputs).files == ()
 
 
 @pytest.mark.parametrize(
