@@ -32,6 +32,12 @@ def canonical(value: Any) -> bytes:
     return _encode(value).encode("utf-8", "surrogateescape")
 
 
+def read_canonical(data: bytes) -> Any:
+    """The value that canonical JSON spells: file names that are no UTF-8 stand in it as they are. Raises ValueError and
+    RecursionError where it is none."""
+    return json.loads(data.decode("utf-8", "surrogateescape"))
+
+
 def digest_bytes(data: bytes) -> Digest:
     """The digest of `data`."""
     return Digest(sha256(data).hexdigest())

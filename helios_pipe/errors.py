@@ -14,12 +14,17 @@ class HeliosPipeError(Exception):
     retryable = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = readable(message)
+        self.hint = readable(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+def readable(text: str) -> str:
+    """The text with escapes for what has no UTF-8, as in file names, so that it can be printed and recorded."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 class UsageError(HeliosPipeError):

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from json.encoder import encode_basestring as quoted
 
 from helios_pipe.action.model import Action, Entry, Join, Tree
-from helios_pipe.digest import canonical, digest_bytes
+from helios_pipe.digest import canonical, digest_bytes, read_canonical
+from helios_pipe.errors import readable
 from helios_pipe.regex import regex
 from helios_pipe.tuples import NamedTuple
 
@@ -136,7 +137,7 @@ class Ingredient(NamedTuple):
 
 def ingredients(data: bytes) -> Iterator[Ingredient]:
     """Every ingredient of a record, in the record's order. The reference to a recipe is an ingredient like any other."""
-    yield from _flat("", json.loads(data))
+    yield from _flat("", read_canonical(data))
 
 
 def _flat(prefix: str, value: Any) -> Iterator[Ingredient]:
@@ -146,7 +147,7 @@ def _flat(prefix: str, value: Any) -> Iterator[Ingredient]:
     elif isinstance(value, list):
         items = iter(enumerate(value))
     if items is None:
-        yield Ingredient(prefix, value if isinstance(value, str) else json.dumps(value))
+        yield Ingredient(readable(prefix), readable(value) if isinstance(value, str) else json.dumps(value))
         return
     for name, part in items:
         yield from _flat(f"{prefix}.{name}" if prefix else str(name), part)

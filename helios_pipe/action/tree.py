@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from unicodedata import normalize
 
 from helios_pipe.action.model import Entry, Tree
-from helios_pipe.digest import Digest, is_digest
+from helios_pipe.digest import Digest, is_digest, read_canonical
 from helios_pipe.errors import StoreError
 from helios_pipe.regex import regex
 
@@ -23,7 +22,7 @@ _ODD_PART = regex(r"(?:^|[/\0])\.{0,2}(?:[/\0]|\Z)")
 def read_tree(data: bytes) -> Tree:
     """The tree whose canonical JSON `data` is. Raises StoreError where it is none, or one that `check_paths` refuses."""
     try:
-        records = json.loads(data.decode("utf-8", "surrogateescape"))
+        records = read_canonical(data)
         if not isinstance(records, dict):
             raise TypeError("not a mapping")
         tree = Tree.of(_entry(path, record) for path, record in records.items())

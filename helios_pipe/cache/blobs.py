@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from itertools import count
 from pathlib import Path
@@ -11,7 +10,7 @@ from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.folders import BLOBS, blob_path
 from helios_pipe.cache.marks import Mark, mark_of
 from helios_pipe.cache.moving import move_to_new
-from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open
+from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open, read_canonical
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, same_bytes, write_failed
 from helios_pipe.tuples import NamedTuple
@@ -113,7 +112,7 @@ class Blobs:
         if digest_bytes(data) != digest:
             raise BlobDamagedError(f"blob {digest} is damaged")
         return Tree.of(
-            Entry(p, Digest(e["sha256"]), e["size"], e["mode"] == 0o755) for p, e in json.loads(data).items()
+            Entry(p, Digest(e["sha256"]), e["size"], e["mode"] == 0o755) for p, e in read_canonical(data).items()
         )
 
     def mark(self, digest: str) -> Mark | None:

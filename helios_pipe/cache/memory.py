@@ -39,13 +39,13 @@ class Memory:
     def placed(self, path: str, digest: Digest) -> Signature | None:
         """How the file looked when that content was put at `path`; None where it was not."""
         query = "SELECT path, size, mtime_ns, ctime_ns, inode FROM places WHERE path=? AND digest=?"
-        row: Signature | None = self._database.connection.execute(query, (path, digest)).fetchone()
-        return row
+        row = self._database.connection.execute(query, (_kept(path), digest)).fetchone()
+        return None if row is None else _signature(row)
 
     def note_placed(self, placed: Iterable[tuple[str, Digest]]) -> None:
         """Remember which content was put where."""
         looked = [(signature(path), digest) for path, digest in placed]
-        rows = [(seen[0], digest, *seen[1:]) for seen, digest in looked if seen is not None]
+        rows = [(_kept(seen[0]), digest, *seen[1:]) for seen, digest in looked if seen is not None]
         if not rows:
             return
         with self._database.transaction() as connection:
@@ -53,22 +53,45 @@ class Memory:
 
     def placed_as(self, path: str) -> list[Signature]:
         """How what was put at `path` looked then: the file, or all that was put below the folder."""
-        query = "SELECT path, size, mtime_ns, ctime_ns, inode FROM places WHERE path = ? OR (path >= ? AND path < ?)"
-        return list(self._database.connection.execute(query, (path, f"{path}/", f"{path}0")))
+        query = f"SELECT path, size, mtime_ns, ctime_ns, inode FROM places WHERE path = ? OR {_BELOW}"  # noqa: S608 - no input
+        rows = self._database.connection.execute(query, (_kept(path), *_below(path)))
+        return [_signature(row) for row in rows]
 
     def placed_below(self, folder: str) -> list[str]:
         """The files that were put somewhere below the folder."""
-        query = "SELECT path FROM places WHERE path >= ? AND path < ?"
-        return [row[0] for row in self._database.connection.execute(query, (f"{folder}/", f"{folder}0"))]
+        query = f"SELECT path FROM places WHERE {_BELOW}"  # noqa: S608 - no input
+        return [os.fsdecode(row[0]) for row in self._database.connection.execute(query, _below(folder))]
 
     def still_ours(self, path: str) -> bool:
         """Whether the file is as it was put there."""
-        row = self._database.connection.execute("SELECT digest FROM places WHERE path=?", (path,)).fetchone()
+        row = self._database.connection.execute("SELECT digest FROM places WHERE path=?", (_kept(path),)).fetchone()
         return row is not None and self.in_place(path, row[0])
 
     def forget_placed(self, paths: Iterable[str]) -> None:
         """They are no longer there, or no longer ours."""
-        rows = [(path,) for path in paths]
+        rows = [(_kept(path),) for path in paths]
         if rows:
             with self._database.transaction() as connection:
                 connection.executemany("DELETE FROM places WHERE path=?", rows)
+
+
+_BELOW = "((path >= ? AND path < ?) OR (path >= ? AND path < ?))"
+
+
+def _below(folder: str) -> tuple[str, str, bytes, bytes]:
+    """What the paths below a folder lie between: those that are text, and the others."""
+    low, high = f"{folder}/", f"{folder}0"
+    return low, high, os.fsencode(low), os.fsencode(high)
+
+
+def _kept(path: str) -> str | bytes:
+    """A path as it is kept: a text is UTF-8 to SQLite, and one that is none is kept as its bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+def _signature(row: tuple[str | bytes, int, int, int, int]) -> Signature:
+    return os.fsdecode(row[0]), *row[1:]

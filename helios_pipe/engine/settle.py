@@ -13,7 +13,7 @@ from helios_pipe.columns import nth_digest, nth_digests
 from helios_pipe.digest import Digest, canonical
 from helios_pipe.engine.slot import Ended, Flight
 from helios_pipe.engine.work import JobWork, State, Task
-from helios_pipe.errors import DiskFullError
+from helios_pipe.errors import DiskFullError, readable
 from helios_pipe.ports import LOCAL, FailureClass, Outcome
 from helios_pipe.tuples import NamedTuple
 
@@ -198,7 +198,7 @@ class Settler:
         log = str(outcome.log) if outcome.log is not None else None
         tail = None if good or beaten else outcome.tail[-_TAIL:]
         status = "beaten" if beaten else "done" if good else str(outcome.failure)
-        reason = "another copy was quicker" if beaten and (good or not outcome.reason) else outcome.reason
+        reason = "another copy was quicker" if beaten and (good or not outcome.reason) else readable(outcome.reason)
         return Attempt(
             self._run, flight.task.name, flight.attempt, status, began, outcome.duration_s, outcome.worker,
             outcome.exit_code, reason, log, tail,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.database import Database
 from helios_pipe.cache.results import Result, Results
+from helios_pipe.digest import read_canonical
 from helios_pipe.errors import BlobError, OutputError
 from helios_pipe.graph.chunking import Span
 from helios_pipe.media.images import frame_number
@@ -74,10 +74,10 @@ class Shots:
     def _output(self, key: str) -> str:
         """The name that the chunk's command gave its output: it stands in the recipe, which many chunks share."""
         record = self._results.preimage(key)
-        recipe = json.loads(record).get("recipe", "") if record is not None else ""
+        recipe = read_canonical(record).get("recipe", "") if record is not None else ""
         if recipe not in self._names:
             common = self._results.preimage(recipe)
-            self._names[recipe] = str(json.loads(common)["output"]) if common is not None else ""
+            self._names[recipe] = str(read_canonical(common)["output"]) if common is not None else ""
         return self._names[recipe]
 
 

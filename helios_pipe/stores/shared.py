@@ -14,7 +14,7 @@ from typing import Any
 from helios_pipe.action.tree import read_tree
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.results import Commit, Result, Results, proof_key
-from helios_pipe.digest import Digest, canonical, is_digest
+from helios_pipe.digest import Digest, canonical, is_digest, read_canonical
 from helios_pipe.errors import BlobMissingError, StoreError
 from helios_pipe.ports import BlobStore
 from helios_pipe.stores.parallel import each
@@ -139,7 +139,7 @@ class SharedCache:
 def _read(data: bytes) -> dict[str, Any] | None:
     """A record that we can read; whoever else writes under `ac/` is left alone."""
     try:
-        record = json.loads(data)
+        record = read_canonical(data)
         good = record["version"] == _VERSION and is_digest(record["digest"]) and set(_COPIED) <= set(record)
     except (ValueError, KeyError, TypeError):
         return None

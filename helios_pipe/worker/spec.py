@@ -7,7 +7,6 @@ that expires, no name of a run and no time, so that the same work makes the same
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 
 from helios_pipe.action.model import Action, Limits, Output, ToolMark, Tree
 from helios_pipe.action.tree import check_paths
-from helios_pipe.digest import Digest, is_digest
+from helios_pipe.digest import Digest, is_digest, read_canonical
 from helios_pipe.errors import AdapterError, StoreError
 
 SECTION, SPEC_VERSION = "heliosPipe", 1
@@ -94,7 +93,7 @@ def _milliseconds(seconds: float | None) -> int | None:
 def parse_spec(data: bytes, where: str) -> dict[str, Any]:
     """The spec's JSON. Raises AdapterError."""
     try:
-        spec = json.loads(data)
+        spec = read_canonical(data)
     except (ValueError, RecursionError) as error:
         raise AdapterError(f"the job spec {where} is not JSON: {error}") from error
     if not isinstance(spec, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -247,6 +248,61 @@ def test_a_command_that_edits_its_input_in_the_project_runs_once(project: Projec
     run = project.helios("run", "render.yaml", "--json")
     assert run.exit_code == 1
     assert project.path("look.txt").read_text() == "look\nedited\n"
+
+
+ODD = """\
+version: 1
+cache: {remote: "file://STORE", push: true}
+tools: {sh: {version: [sh, -c, echo 1]}}
+jobs:
+  one:
+    command: [sh, -c, 'mkdir -p o; echo one > "$(printf "o/x\\377.txt")"']
+    output: o/
+  both:
+    chunks:
+      - {command: [sh, -c, 'mkdir f; echo 1 > "$(printf "f/a\\377.dat")"'], output: f/}
+      - {command: [sh, -c, 'mkdir f; echo 2 > "$(printf "f/b\\377.dat")"'], output: f/}
+    stitch: {method: collect, output: all/}
+  list:
+    inputs: [{job: one}, {job: both}]
+    command: [sh, -c, find jobs -type f | sort > list.txt]
+    output: list.txt
+"""
+
+
+def test_a_file_that_a_command_leaves_may_have_a_name_that_is_no_text(project: Project) -> None:
+    project.manifest(ODD.replace("STORE", f"{project.root.parent}/store"))
+    assert project.run().summary["executed"] == 5
+    made = os.fsencode(project.root)
+    for _ in range(3):
+        project.settled()
+        assert project.run().summary["cached"] == 5
+        assert os.listdir(made + b"/o") == [b"x\xff.txt"]
+        assert os.listdir(made + b"/all/0001") == [b"b\xff.dat"]
+        assert b"jobs/both/all/0000/a\xff.dat\n" in project.path("list.txt").read_bytes()
+    shutil.rmtree(project.path(".helios"))  # what is in the remote cache has these names, too
+    assert project.run().summary["cached"] == 5
+    assert "x\\udcff.txt" in project.helios("explain", "render.yaml", "list").stdout
+
+
+def test_such_a_file_is_taken_away_with_what_made_it(project: Project) -> None:
+    project.manifest(ODD.replace("STORE", f"{project.root.parent}/store"))
+    project.run()
+    project.replace("render.yaml", "o/x", "o/y")
+    reasons = [event.get("reason", "") for event in project.run("one", "list").events]
+    assert any(r"input jobs/one/o/x\udcff.txt is gone" in reason for reason in reasons), reasons
+    assert os.listdir(os.fsencode(project.root) + b"/o") == [b"y\xff.txt"]
+
+
+def test_such_a_file_without_content_fails_its_node_by_name(project: Project) -> None:
+    project.write(
+        "render.yaml",
+        'version: 1\njobs:\n  a: {output: o/, command: [sh, -c, \'mkdir o; : > "$(printf "o/x\\377.png")"\']}\n',
+    )
+    run = project.helios("run", "render.yaml", "--json")
+    assert run.exit_code == 1
+    assert run.summary["failed"] == 1
+    assert r"o/x\udcff.png is empty" in [event.get("reason") for event in run.events]
 
 
 def test_an_input_whose_name_is_no_text_is_refused_by_name(project: Project) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.blobs import Blob, Blobs
 from helios_pipe.cache.marks import Mark
-from helios_pipe.digest import BUFFER_SIZE
+from helios_pipe.digest import BUFFER_SIZE, digest_bytes
 
 OLD = 1_000_000_000
 
@@ -81,3 +82,8 @@ def test_bytes_that_are_there_stay_too(blobs: Blobs) -> None:
     assert blobs.put_bytes(b"a tree") == first
     assert os.stat(blobs.path(first.digest)).st_ino == inode
     assert not list((blobs.folder.parent / "tmp").iterdir())
+
+
+def test_a_tree_is_read_as_it_was_stored_whatever_its_files_are_called(blobs: Blobs) -> None:
+    tree = Tree.of([Entry("a/\udcff.png", digest_bytes(b"x"), 1), Entry("ä.png", digest_bytes(b"y"), 1, True)])
+    assert blobs.tree(blobs.put_bytes(tree.data).digest) == tree
