@@ -139,7 +139,7 @@ def push(manifest: Path, **options: Any) -> int:
     """Give what MANIFEST has in this cache to its remote one."""
     from helios_pipe.pipeline.sharing import push_all
 
-    pushed, known = push_all(make_request(manifest, **options))
+    pushed, known = push_all(make_request(manifest, **options), _warn)
     click.echo(f"{pushed} results pushed; {known - pushed} were there")
     return 0
 
@@ -152,9 +152,13 @@ def pull(manifest: Path, **options: Any) -> int:
     """Bring what the remote cache has of MANIFEST into this one."""
     from helios_pipe.pipeline.sharing import pull_all
 
-    have, total = pull_all(make_request(manifest, **options))
+    have, total = pull_all(make_request(manifest, **options), _warn)
     click.echo(f"{have} of {total} nodes are in the cache now")
     return 0
+
+
+def _warn(text: str) -> None:
+    click.echo(f"warning: {text}", err=True)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class LocalStore:
         path, temp = self._path(blob_name(digest)), f"{target}.part-{os.getpid()}-{next(self._serial)}"
         try:
             if copy_file(path, temp) != digest:
-                Path(path).unlink(missing_ok=True)  # so that the next put heals it
+                _discard(path)  # so that the next put heals it
                 raise BlobDamagedError(f"blob {digest} is damaged in {self.url}", digest=digest)
             os.replace(temp, target)
         except OSError as error:
@@ -151,6 +151,13 @@ def _move(source: str, target: str) -> None:
     except FileNotFoundError:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         os.rename(source, target)
+
+
+def _discard(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return  # gone already, or not ours to remove
 
 
 def _files_below(folder: str) -> Iterator[str]:

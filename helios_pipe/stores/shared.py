@@ -1,7 +1,8 @@
 """The remote cache: results that others made, and ours for others. Knows nothing of what is run.
 
 Layout: `cas/<sha256>` as in every store, and `ac/<key>`, the record of one result, which is written after its blobs. A store
-that fails is told of once and left alone for the rest of the run: it is a help, never a need.
+that fails is told of once and left alone for the rest of the run: it is a help, never a need. A result whose blobs are damaged
+or lost there is told of and not taken, and written anew when it is pushed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from helios_pipe.action.model import Tree
 from helios_pipe.action.tree import read_tree
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.cache.results import Commit, Result, Results, proof_key
 from helios_pipe.digest import Digest, canonical, is_digest, read_canonical
-from helios_pipe.errors import BlobMissingError, StoreError
+from helios_pipe.errors import BlobDamagedError, BlobError, StoreError
 from helios_pipe.ports import BlobStore
 from helios_pipe.stores.parallel import each
 
@@ -44,31 +46,38 @@ class SharedCache:
         self._blobs = blobs
         self._results = results
         self._warn = warn
-        self._broken = False
+        self._unusable: set[str] = set()
+        """Keys of results whose blobs are not there as they should be."""
+        self.failed = False
+        """Whether the store is left alone from here on."""
 
     def find(self, keys: Sequence[str], *, fetch: bool) -> dict[str, Result]:
         """The results under `keys` that others made. With `fetch`, their blobs are brought in and checked, and the results
         recorded here; without, only what a plan needs is."""
-        if self._broken or not keys:
+        if self.failed or not keys:
             return {}
         try:
             records = dict(zip(keys, each(lambda key: self._store.get_object(f"ac/{key}"), keys), strict=True))
             found = {key: record for key, data in records.items() if data and (record := _read(data)) is not None}
             wanted = list(found.items())
-            here = each(lambda pair: self._bring(pair[1], fetch=fetch), wanted)
+            wrong = each(lambda pair: self._bring(pair[1], fetch=fetch), wanted)
         except StoreError as error:
             self._give_up(error)
             return {}
-        rows = {
-            key: _result(key, record, self._blobs) for (key, record), good in zip(wanted, here, strict=True) if good
-        }
+        rows: dict[str, Result] = {}
+        for (key, record), fault in zip(wanted, wrong, strict=True):
+            if fault is None:
+                rows[key] = _result(key, record, self._blobs)
+            else:
+                self._unusable.add(key)
+                self._warn(f"{record['node']} is not taken from the remote cache: {fault}")
         if fetch:
             self._record({key: found[key] for key in rows}, rows)
         return rows
 
     def push(self, results: Sequence[Result]) -> int:
         """Give these results to others, blobs first. Returns how many were new there."""
-        if self._broken:
+        if self.failed:
             return 0
         records = [(row, self._written(row)) for row in results]  # here, for the database belongs to this thread
         try:
@@ -96,21 +105,22 @@ class SharedCache:
             digests |= {entry.digest for entry in self._blobs.tree(row.digest).entries}
         for digest in self._store.missing(digests):
             self._store.put(digest, self._blobs.locate(digest))
-        return int(self._store.put_object(f"ac/{row.key}", record, if_absent=True))
+        return int(self._store.put_object(f"ac/{row.key}", record, if_absent=row.key not in self._unusable))
 
-    def _bring(self, record: dict[str, Any], *, fetch: bool) -> bool:
-        """Have the blobs of a result here; a tree's own blob even for a plan. False where the store has lost one."""
+    def _bring(self, record: dict[str, Any], *, fetch: bool) -> BlobError | None:
+        """Have the blobs of a result here; a tree's own blob even for a plan. Returns what is wrong with one of them in the
+        store."""
         digest = Digest(record["digest"])
         try:
             if record["folder"]:
                 self._fetch(digest)
-                for entry in read_tree(Path(self._blobs.path(digest)).read_bytes()).entries if fetch else ():
+                for entry in _tree(digest, Path(self._blobs.path(digest))).entries if fetch else ():
                     self._fetch(entry.digest)
             elif fetch:
                 self._fetch(digest)
-        except BlobMissingError:
-            return False
-        return True
+        except BlobError as error:
+            return error
+        return None
 
     def _fetch(self, digest: Digest) -> None:
         if self._blobs.mark(digest) is not None:
@@ -132,8 +142,15 @@ class SharedCache:
         self._results.commit(Commit(list(rows.values()), preimages))
 
     def _give_up(self, error: StoreError) -> None:
-        self._broken = True
+        self.failed = True
         self._warn(f"the remote cache {self._store.url} is left alone from here on: {error}")
+
+
+def _tree(digest: Digest, path: Path) -> Tree:
+    try:
+        return read_tree(path.read_bytes())
+    except StoreError as error:
+        raise BlobDamagedError(f"blob {digest}: {error.message}", digest=digest) from error
 
 
 def _read(data: bytes) -> dict[str, Any] | None:

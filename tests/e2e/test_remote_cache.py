@@ -85,8 +85,51 @@ def test_a_damaged_blob_is_not_taken(make: Make, tmp_path: Path) -> None:
             path.write_bytes(b"5\n")
     two = make("two")
     run = two.run()
-    assert run.exit_code == 0
     assert two.path("out/film.txt").read_text() == "0\n2\n4\n6\n8\n"
+    assert run.nodes("executed") == ["film/0002"]
+    (warning,) = [event["message"] for event in run.events if event["event"] == "warning"]
+    assert warning.startswith("film/0002 is not taken from the remote cache: blob ")
+    assert "is damaged" in warning
+    assert make("three").run().summary["executed"] == 0  # it is whole again there
+
+
+def test_a_damaged_tree_is_not_taken_and_is_made_whole(make: Make, tmp_path: Path) -> None:
+    make("one").run()
+    for path in (tmp_path / "store" / "cas").rglob("*"):
+        if path.is_file() and b"0002.png" in path.read_bytes() and b"0000.png" not in path.read_bytes():
+            path.chmod(0o644)
+            path.write_bytes(b"{}")
+    assert make("two").run().nodes("executed") == ["images/0001"]
+    assert make("three").run().summary["executed"] == 0
+
+
+def test_what_comes_out_otherwise_takes_the_place_of_what_was_damaged(make: Make, tmp_path: Path) -> None:
+    one = make("one")
+    one.replace(
+        "render.yaml",
+        "echo {chunk.start} > {output}",
+        "(echo {chunk.start}; cat /proc/sys/kernel/random/uuid) > {output}",
+    )
+    one.run()
+    for path in (tmp_path / "store" / "cas").rglob("*"):
+        if path.is_file() and len(path.read_bytes()) == 39:
+            path.unlink()
+    for name, executed in (("two", 6), ("three", 0)):
+        again = make(name)
+        again.write("render.yaml", one.path("render.yaml").read_text())
+        assert again.run().summary["executed"] == executed
+
+
+def test_a_pull_by_hand_tells_what_is_damaged_and_brings_the_rest(make: Make, tmp_path: Path) -> None:
+    make("one").run()
+    for path in (tmp_path / "store" / "cas").rglob("*"):
+        if path.is_file() and path.read_bytes() == b"4\n":
+            path.chmod(0o644)
+            path.write_bytes(b"5\n")
+    pulled = make("two").helios("cache", "pull", "render.yaml")
+    assert pulled.exit_code == 0
+    assert "warning: film/0002 is not taken from the remote cache: blob " in pulled.stderr
+    assert "7 of 9 nodes are in the cache now" in pulled.stdout
 
 
 def test_a_remote_cache_that_is_not_there_is_told_of_and_left_alone(make: Make) -> None:
