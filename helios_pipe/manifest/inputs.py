@@ -10,14 +10,16 @@ from helios_pipe.errors import UsageError
 from helios_pipe.manifest.globs import expand
 from helios_pipe.manifest.marks import MarkTree
 from helios_pipe.manifest.model import Job, Manifest, MarkPath
-from helios_pipe.manifest.patterns import parse_pattern
+from helios_pipe.manifest.patterns import Matcher, literal_prefix, parse_pattern, pattern_problem
 from helios_pipe.manifest.problems import ManifestError, Report
 from helios_pipe.manifest.suggest import nearest
 from helios_pipe.manifest.template import Template
 
 
 def find_unmatched(manifest: Manifest, report: Report) -> None:
-    """Note every input without a match, of those that are known before the range is cut."""
+    """Note every input without a match, of those that are known before the range is cut. One that is to be made here is another
+    matter (see `outputs`)."""
+    made = [output for job in manifest.jobs for output in (job.output, job.stitch and job.stitch.output) if output]
     unmatched: dict[tuple[str, ...], tuple[str, ...]] = {}
     for job in manifest.jobs:
         for patterns, where in asked_inputs(job):
@@ -29,7 +31,8 @@ def find_unmatched(manifest: Manifest, report: Report) -> None:
                 except UsageError as error:
                     report.error(where, str(error))
                     unmatched[patterns] = ()
-            _note(manifest, patterns, unmatched[patterns], where, report)
+            missing = [pattern for pattern in unmatched[patterns] if not _means_one(pattern, made)]
+            _note(manifest, patterns, missing, where, report)
 
 
 def missing_inputs(
@@ -57,7 +60,17 @@ def asked_inputs(job: Job) -> Iterator[tuple[tuple[str, ...], MarkPath]]:
 
 
 def _constant(templates: tuple[Template, ...]) -> tuple[str, ...]:
-    return tuple(template.fill({}) for template in templates if template.constant)
+    texts = (template.fill({}) for template in templates if template.constant)
+    return tuple(text for text in texts if pattern_problem(text) is None)  # the others were told where they were read
+
+
+def _means_one(pattern: str, outputs: Sequence[str]) -> bool:
+    """Whether a pattern means one of these outputs, or something in it."""
+    matches, prefix = Matcher((pattern,)), f"{literal_prefix(parse_pattern(pattern))}/"
+    return any(
+        matches(f"{path}x" if path[-1] == "/" else path) or prefix.startswith(f"{path.rstrip('/')}/")
+        for path in outputs
+    )
 
 
 def _note(

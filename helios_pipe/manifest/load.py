@@ -48,15 +48,17 @@ def load_manifest(
     overrides: Mapping[str, str] | None = None,
     *,
     look: bool = False,
+    look_if_wrong: bool = False,
     keep_merge: bool = False,
     before: Before = _NOTHING,
 ) -> Manifest:
     """The manifest in the file, checked, with `overrides` (`--set NAME=text`) in the place of its variables.
 
     With `keep_merge` a Helios job's own merge command joins its chunks. Reads the file, and looks whether folders on the way
-    to outputs are links; with `look`, also whether every input that no chunk's number is part of has a match. Runs and
-    writes nothing. What is known from `before` is not found out again: a text of the same `origin` is neither read nor held
-    against the schema, one of the same `shape` is only read. Raises ManifestError with every problem that was found.
+    to outputs are links; with `look`, or with `look_if_wrong` where something else is wrong, also whether every input that no
+    chunk's number is part of has a match. Runs and writes nothing. What is known from `before` is not found out again: a text
+    of the same `origin` is neither read nor held against the schema, one of the same `shape` is only read. Raises
+    ManifestError with every problem that was found.
     """
     report = Report(str(path))
     content = _read(path)
@@ -66,7 +68,7 @@ def load_manifest(
             document, known = _document(content, before.document(origin), report)
             unknown = None if known else before
             manifest = _manifest(path, document, overrides or {}, report, keep_merge=keep_merge, before=unknown)
-            if manifest is not None and look:
+            if manifest is not None and (look or (look_if_wrong and report.errors)):
                 find_unmatched(manifest, report)
         except FatalProblemError:
             raise ManifestError(report.errors) from None
@@ -131,12 +133,15 @@ def _manifest(
     if keep_merge:
         report.error((), "--keep-merge: a manifest has no merge command, only a Helios job has one")
     _check_version(data, report)
-    shape = ""
-    if before is not None:
-        shape = shape_of(data)
-        if not before.had_shape(shape):
-            check_shape(data, report)
+    shape = "" if before is None else _check_shape(data, before, report)
     return check_manifest(build_manifest(place, data, overrides, report), data, report)._replace(shape=shape)
+
+
+def _check_shape(data: dict[str, Any], before: Before, report: Report) -> str:
+    shape = shape_of(data)
+    if not before.had_shape(shape):
+        check_shape(data, report)
+    return shape
 
 
 def _is_helios(data: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from helios_pipe.manifest.inputs import asked_inputs
 from helios_pipe.manifest.model import Job, Manifest, MarkPath
 from helios_pipe.manifest.paths import escapes
-from helios_pipe.manifest.patterns import Matcher, is_wild, parse_pattern, unescape
+from helios_pipe.manifest.patterns import Matcher, literal_prefix, parse_pattern
 from helios_pipe.manifest.problems import Report
 from helios_pipe.tuples import NamedTuple
 
@@ -95,7 +95,7 @@ def _both(patterns: tuple[str, ...], made: dict[str, _Made], below: dict[str, li
     for pattern in parsed:
         if pattern.excludes:
             continue
-        prefix = _literal_prefix(pattern.parts)
+        prefix = literal_prefix(pattern)
         holder = made.get(prefix) or _above(prefix, made)
         found = [holder] if holder is not None else []
         if plain:
@@ -107,15 +107,6 @@ def _both(patterns: tuple[str, ...], made: dict[str, _Made], below: dict[str, li
             if matches(path + "/x" if output.path.endswith("/") else path):
                 hits[path] = output
     return list(hits.values())
-
-
-def _literal_prefix(parts: tuple[str, ...]) -> str:
-    literal: list[str] = []
-    for part in parts:
-        if is_wild(part):
-            break
-        literal.append(part)
-    return unescape("/".join(literal))
 
 
 def _say(output: _Made) -> str:

@@ -99,6 +99,16 @@ def escape(path: str) -> str:
     return _SPECIAL.sub(r"\\\g<0>", path)
 
 
+def literal_prefix(pattern: Pattern) -> str:
+    """The path that all files lie at or below which the pattern means: empty where they may be anywhere."""
+    literal: list[str] = []
+    for part in pattern.parts:
+        if is_wild(part):
+            break
+        literal.append(part)
+    return unescape("/".join(literal))
+
+
 @lru_cache(maxsize=4096)
 def compile_part(part: str) -> re.Pattern[str]:
     """What one part between slashes matches."""

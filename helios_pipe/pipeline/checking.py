@@ -31,7 +31,7 @@ class Checked(NamedTuple):
 
 def check(manifest: Path, overrides: Mapping[str, str]) -> Checked:
     """Raises ManifestError with every problem there is."""
-    loaded = load_manifest(manifest, overrides)
+    loaded = load_manifest(manifest, overrides, look_if_wrong=True)
     graph = build_graph(loaded)
     check_inputs(loaded, graph.jobs)
     return Checked(len(loaded.jobs), graph.total, loaded.warnings)

@@ -64,7 +64,9 @@ def open_manifest(request: Request) -> Opened:
     _check_name("manifest", str(request.manifest))
     reading = Reading(settings.cache_dir(root, request.cache_dir), request.manifest)
     before = Before(reading.document, reading.had_shape)
-    manifest = load_manifest(request.manifest, request.overrides, keep_merge=request.keep_merge, before=before)
+    manifest = load_manifest(
+        request.manifest, request.overrides, look_if_wrong=True, keep_merge=request.keep_merge, before=before
+    )
     if request.strict and manifest.warnings:
         raise UsageError("\n".join(manifest.warnings), hint="With --strict, warnings are errors.")
     graph = _select(build_graph(manifest), manifest, request)

@@ -134,6 +134,21 @@ def test_no_stitch_leaves_the_join_out_of_the_total(fresh: Project) -> None:
     assert not fresh.path("out/film.mp4").exists()
 
 
+@pytest.mark.parametrize("command", ["validate", "run", "plan"])
+def test_a_missing_input_is_told_with_all_else_that_is_wrong(project: Project, command: str) -> None:
+    project.manifest(
+        """\
+version: 1
+foo: 1
+jobs:
+  a: {inputs: ["zz*"], frames: 2, chunk: {size: 1, command: x, output: c.mp4, inputs: [gone.png]}, stitch: {output: a.mp4, audio: no.wav}}
+"""  # noqa: E501 - on one line, as in a manifest
+    )
+    said = project.helios(command, "render.yaml").stderr
+    for text in ("unknown key 'foo'", "'zz*' matches no file", "no file 'gone.png'", "no file 'no.wav'"):
+        assert text in said
+
+
 def test_a_project_in_a_folder_whose_name_is_not_text_is_refused_with_what_to_do(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path) + b"/caf\xe9"
     os.mkdir(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,9 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Manif
     """Write the text as `m.yaml` and load it, with `overrides` as keywords."""
     monkeypatch.chdir(tmp_path)
 
-    def loaded(text: str, *, look: bool = False, **overrides: str) -> Manifest:
+    def loaded(text: str, *, look: bool = False, look_if_wrong: bool = False, **overrides: str) -> Manifest:
         Path("m.yaml").write_text(text)
-        return load_manifest(Path("m.yaml"), overrides, look=look)
+        return load_manifest(Path("m.yaml"), overrides, look=look, look_if_wrong=look_if_wrong)
 
     return loaded
 
@@ -28,9 +29,9 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Manif
 def problems(load: Callable[..., Manifest]) -> Callable[..., list[str]]:
     """The problems of a text, without the file's name before each."""
 
-    def refused(text: str, *, look: bool = False, **overrides: str) -> list[str]:
+    def refused(text: str, **how: Any) -> list[str]:
         with pytest.raises(ManifestError) as caught:
-            load(text, look=look, **overrides)
+            load(text, **how)
         assert str(caught.value) == "\n".join(map(str, caught.value.problems))
         return [line.removeprefix("m.yaml:") for line in str(caught.value).splitlines()]
 

@@ -412,6 +412,33 @@ jobs:
     ]
 
 
+def test_missing_inputs_are_told_where_something_else_is_wrong(problems: Refused) -> None:
+    assert problems(
+        """\
+version: 1
+foo: 1
+jobs:
+  a:
+    inputs: ["zz*", "/up", x.mp4, "{vars.q}"]
+    frames: 0-x
+    chunk: {size: 1, command: x, output: c.mp4, inputs: [/up, plate.png, "{chunk.start}.png"]}
+    stitch: {output: a.mp4, audio: mix.wav}
+  b: {command: x, output: x.mp4}
+""",
+        look_if_wrong=True,
+    ) == [
+        "2:1: foo: unknown key 'foo', expected one of adapters, cache, env, jobs, name, pass_env, secrets, tools, vars, version",
+        "5:5: jobs.a.inputs: 'x.mp4' is an input here and made by 'b': expected it excluded ('!x.mp4'), or {job: b} in its place",
+        "5:5: jobs.a.inputs: 'zz*' matches no file, expected a glob of files below the manifest's folder",
+        "5:21: jobs.a.inputs[1]: '/up' leaves the project, expected a path relative to the manifest's folder",
+        "5:35: jobs.a.inputs[3]: unknown placeholder {vars.q}: known: {job} (write {{ and }} for braces)",
+        "6:5: jobs.a.frames: '0-x' is no frame range, expected one such as 0-239, 0-239x2, or a count such as 240",
+        "7:49: jobs.a.chunk.inputs: there is no file 'plate.png', expected it there",
+        "7:58: jobs.a.chunk.inputs[0]: '/up' leaves the project, expected a path relative to the manifest's folder",
+        "8:29: jobs.a.stitch.audio: there is no file 'mix.wav', expected it there",
+    ]
+
+
 def test_what_a_joins_command_needs_is_looked_for_too(problems: Refused, tmp_path: Path) -> None:
     (tmp_path / "look.txt").write_text("x")
     text = """\
