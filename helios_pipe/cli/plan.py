@@ -38,6 +38,8 @@ def show_plan(manifest: Path, *, as_json: bool, show_all: bool = False, **option
         rows = session.plan()
     finally:
         session.close()
+    for warning in opened.warnings:
+        click.echo(f"warning: {warning}", err=True)
     to_run = sum(row.action == "run" for row in rows)
     if as_json:
         listed = [{"node": r.node, "kind": r.kind, "action": r.action, "reason": r.reason} for r in rows]

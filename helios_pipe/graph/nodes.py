@@ -109,8 +109,9 @@ class Graph(NamedTuple):
         gone = {job.job.name for job in self.jobs if job.job.stitch is not None}
         kept: list[JobNodes] = []
         for job in self.jobs:
-            if any(name in gone for name in job.needs) or (job.has_stitch and not job.spans):
+            needs = takes(job.job, "chunk")
+            if any(name in gone for name in needs) or (job.has_stitch and not job.spans):
                 gone.add(job.job.name)
             else:
-                kept.append(job._replace(job=job.job._replace(stitch=None)))
+                kept.append(job._replace(job=job.job._replace(stitch=None), needs=needs))
         return Graph(tuple(kept))

@@ -127,6 +127,8 @@ class _Run:
         meter = Meter(prices_of(session.manifest), session.request.max_cost)
         loop = Loop(session.works, resolver, session.results, settler, session.reasons, ledger, around, options, meter)
         session.warn = ledger.warn
+        for warning in session.warnings:
+            ledger.warn(warning)
         began = time.monotonic()
 
         def failed(error: HeliosPipeError) -> Summary:

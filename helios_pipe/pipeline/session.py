@@ -45,12 +45,14 @@ if TYPE_CHECKING:
 
 
 class Opened(NamedTuple):
-    """A manifest, its graph, and the id that its runs are recorded under."""
+    """A manifest, its graph, the id that its runs are recorded under, how its file looked before it was read, and what is to be
+    said of the request."""
 
     manifest: Manifest
     graph: Graph
     job_id: str
     seen: Signature | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def open_manifest(request: Request) -> Opened:
@@ -69,10 +71,10 @@ def open_manifest(request: Request) -> Opened:
     )
     if request.strict and manifest.warnings:
         raise UsageError("\n".join(manifest.warnings), hint="With --strict, warnings are errors.")
-    graph = _select(build_graph(manifest), manifest, request)
+    graph, warnings = _select(build_graph(manifest), manifest, request)
     first = not settings.cache_dir(manifest.root, request.cache_dir).is_dir()
     check_inputs(manifest, [nodes for nodes in graph.jobs if first or nodes.job.job_inputs])
-    return Opened(manifest, graph, job_id(manifest.name, manifest.path), seen)
+    return Opened(manifest, graph, job_id(manifest.name, manifest.path), seen, warnings)
 
 
 _NAMED = 12
@@ -91,7 +93,7 @@ def _check_name(kind: str, path: str) -> None:
         ) from error
 
 
-def _select(graph: Graph, manifest: Manifest, request: Request) -> Graph:
+def _select(graph: Graph, manifest: Manifest, request: Request) -> tuple[Graph, tuple[str, ...]]:
     known = [job.name for job in manifest.jobs]
     names: list[str] = []
     for asked in request.jobs:
@@ -103,7 +105,11 @@ def _select(graph: Graph, manifest: Manifest, request: Request) -> Graph:
     if request.adapter is not None and request.adapter != "local" and request.adapter not in manifest.adapters:
         adapters = list(dict.fromkeys(("local", *manifest.adapters)))
         raise UsageError(f"there is no adapter {request.adapter!r}{_nearest(request.adapter, adapters)}")
-    return selected if request.stitch else selected.without_stitches()
+    if request.stitch:
+        return selected, ()
+    from helios_pipe.pipeline.unstitched import without_stitches
+
+    return without_stitches(selected, names)
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -125,6 +131,8 @@ class Session:
         self.root = opened.manifest.root
         self.manifest_seen = opened.seen
         """How the manifest's file looked before it was read."""
+        self.warnings = opened.warnings
+        """What is to be said of the request, in every run of it."""
         self.cache = settings.cache_dir(self.root, request.cache_dir)
         self.database = open_database(self.cache, durable=request.durable)
         self.blobs = Blobs(self.cache, durable=request.durable)

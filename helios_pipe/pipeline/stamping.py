@@ -19,7 +19,7 @@ def write_stamp(
 ) -> None:
     """Keep a stamp of a run that is complete, where it can be proved that nothing it stands on may change unseen."""
     asked = session.request
-    if summary.state is not RunState.COMPLETED or asked.force or asked.force_nodes:
+    if summary.state is not RunState.COMPLETED or asked.force or asked.force_nodes or session.warnings:
         return
     if not session.sources.look_again():
         return

@@ -149,6 +149,59 @@ jobs:
         assert text in said
 
 
+UNSTITCHED = """\
+version: 1
+tools: {sh: {version: [sh, -c, echo 1]}}
+jobs:
+  a:
+    frames: 2
+    chunk: {size: 1, command: [sh, -c, "echo {chunk.start} > {output}"], output: p.txt}
+    stitch: {command: [sh, -c, 'cat "$@" > {output}', x, "{inputs}"], output: a.txt}
+  b: {inputs: [{job: e}, {job: a}], command: [sh, -c, cat jobs/a/a.txt > b.txt], output: b.txt}
+  c: {inputs: [{job: b}], command: [sh, -c, cat jobs/b/b.txt > c.txt], output: c.txt}
+  d: {stitch: {from: [a, b], method: collect, output: d/}}
+  e: {command: [sh, -c, echo > e.txt], output: e.txt}
+"""
+LEFT_OUT = "--no-stitch leaves out b, c: what a stitch makes is needed there"
+
+
+def test_no_stitch_names_the_jobs_that_it_leaves_out(project: Project) -> None:
+    project.manifest(UNSTITCHED)
+    for command in ("run", "plan"):
+        assert f"warning: {LEFT_OUT}" in project.helios(command, "render.yaml", "--no-stitch").stderr
+    for _ in range(3):
+        project.settled()
+        run = project.run("--no-stitch")
+        assert run.summary["total"] == 3
+        assert LEFT_OUT in [event.get("message") for event in run.events if event["event"] == "warning"]
+    assert LEFT_OUT in project.helios("plan", "render.yaml", "--no-stitch", "--json").stderr
+
+
+@pytest.mark.parametrize(
+    ("job", "why"),
+    [
+        ("b", "job b takes what the stitch of a makes"),
+        ("c", "job c needs job b, which takes what the stitch of a makes"),
+        ("d", "job d is nothing but a stitch"),
+    ],
+)
+def test_a_job_that_needs_a_stitch_cannot_be_asked_for_without_one(project: Project, job: str, why: str) -> None:
+    project.manifest(UNSTITCHED)
+    for command in ("run", "plan"):
+        refused = project.helios(command, "render.yaml", job, "--no-stitch")
+        assert (refused.exit_code, refused.stderr) == (2, f"error: --no-stitch: {why}\n  Leave --no-stitch out.\n")
+    assert project.run("a", "--no-stitch").summary["total"] == 2
+
+
+def test_the_chunks_of_a_film_need_no_sound(project: Project) -> None:
+    project.manifest(
+        UNSTITCHED.replace("method: collect, output: d/", "output: d.mp4, audio: {job: b}").replace(
+            "from: [a, b],", ""
+        ).replace("d: {", "d: {frames: 1, chunk: {size: 1, command: [sh, -c, echo > p.mp4], output: q.txt}, ")
+    )  # fmt: skip
+    assert project.plan("--no-stitch")["total"] == 4
+
+
 def test_a_project_in_a_folder_whose_name_is_not_text_is_refused_with_what_to_do(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path) + b"/caf\xe9"
     os.mkdir(folder)
