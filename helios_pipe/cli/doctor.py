@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from helios_pipe.cli.options import cache_option, json_option
+from helios_pipe.errors import UsageError
 
 _SIGNS = {"ok": "ok  ", "note": "note", "fail": "FAIL"}
 
@@ -23,13 +24,17 @@ def command(manifest: Path | None, adapter: str | None, cache_dir: str | None, a
 
     if adapter is not None and manifest is None:
         manifest = Path("render.yaml")
-    failed = False
+    codes = [0]
     for finding in examine(manifest, adapter, cache_dir):
-        failed |= finding.state == "fail"
+        if finding.state == "fail":
+            codes.append(finding.exit_code)
         if as_json:
-            click.echo(json.dumps(finding._asdict(), ensure_ascii=False))
+            row = {name: value for name, value in finding._asdict().items() if name != "exit_code"}
+            click.echo(json.dumps(row, ensure_ascii=False))
             continue
         click.echo(f"{_SIGNS[finding.state]}  {finding.name}: {finding.detail}")
         if finding.advice:
             click.echo(f"      {finding.advice}")
-    return 3 if failed else 0
+    return (
+        UsageError.exit_code if UsageError.exit_code in codes else max(codes)
+    )  # what was asked is to be put right first

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from helios_pipe import settings
-from helios_pipe.errors import HeliosPipeError
+from helios_pipe.errors import HeliosPipeError, UnusableError
 from helios_pipe.manifest.model import Manifest
 from helios_pipe.pipeline.request import Request
 from helios_pipe.tuples import NamedTuple
@@ -22,12 +22,14 @@ _LITTLE_SPACE = 2 << 30
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at: `ok`, `note` (works, but) or `fail`; what was found, and what to do."""
+    """One thing that was looked at: `ok`, `note` (works, but) or `fail`; what was found, what to do, and what a run would end
+    with where it fails."""
 
     name: str
     state: Literal["ok", "note", "fail"]
     detail: str
     advice: str = ""
+    exit_code: int = UnusableError.exit_code
 
 
 def examine(manifest: Path | None, adapter: str | None, cache_dir: str | None) -> Iterator[Finding]:
@@ -46,7 +48,7 @@ def _guarded(name: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
     except HeliosPipeError as error:
-        return Finding(name, "fail", error.message, error.hint)
+        return Finding(name, "fail", error.message, error.hint, error.exit_code)
 
 
 def _packages() -> Iterator[Finding]:
@@ -99,7 +101,7 @@ def _manifest(request: Request) -> Iterator[Finding]:
         opened = open_manifest(request)
         session = Session(request, opened)
     except HeliosPipeError as error:
-        yield Finding("manifest", "fail", str(error))
+        yield Finding("manifest", "fail", str(error), exit_code=error.exit_code)
         return
     try:
         yield Finding("manifest", "ok", f"{request.manifest}: {opened.graph.total} nodes")

@@ -59,3 +59,18 @@ def test_a_machine_without_a_manifest_is_looked_at_too(project: Project) -> None
     run = project.helios("doctor")
     assert "helios-pipe" in run.stdout
     assert "can be written" in run.stdout
+
+
+@pytest.mark.parametrize("text", ["version: 1\njobs: {a: {command: x}}\n", None])
+def test_a_manifest_that_is_wrong_or_not_there_ends_it_as_it_would_end_a_run(
+    project: Project, text: str | None
+) -> None:
+    if text is not None:
+        project.manifest(text)
+    run = project.helios("doctor", "render.yaml")
+    assert run.exit_code == project.helios("run", "render.yaml").exit_code == 2
+    assert "FAIL  manifest: render.yaml" in run.stdout
+
+
+def test_an_adapter_that_the_manifest_does_not_know_is_wrong_usage(findings: Doctor) -> None:
+    assert findings("--adapter", "frm")[0] == 2
