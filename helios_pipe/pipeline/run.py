@@ -48,7 +48,6 @@ def run(
     session: Session, listener: Listener | None, on_wait: Callable[[str], None], hooks: Hooks | None = None
 ) -> Summary:
     """Make everything that is out of date. One run of a job at a time: waits for another one, or raises LockedError."""
-    session.check_forced()
     lock = JobLock(session.cache, session.job_id)
     one = _Run(session, listener, hooks or Hooks())
     with one.steering.signals():

@@ -72,6 +72,7 @@ def open_manifest(request: Request) -> Opened:
     if request.strict and manifest.warnings:
         raise UsageError("\n".join(manifest.warnings), hint="With --strict, warnings are errors.")
     graph, warnings = _select(build_graph(manifest), manifest, request)
+    _check_forced(graph, request)
     first = not settings.cache_dir(manifest.root, request.cache_dir).is_dir()
     check_inputs(manifest, [nodes for nodes in graph.jobs if first or nodes.job.job_inputs])
     return Opened(manifest, graph, job_id(manifest.name, manifest.path), seen, warnings)
@@ -110,6 +111,16 @@ def _select(graph: Graph, manifest: Manifest, request: Request) -> tuple[Graph, 
     from helios_pipe.pipeline.unstitched import without_stitches
 
     return without_stitches(selected, names)
+
+
+def _check_forced(graph: Graph, request: Request) -> None:
+    if not request.force_nodes:
+        return
+    names = [node.name for node in graph.nodes()]
+    for glob in request.force_nodes:
+        fits = forced_by(False, (glob,))
+        if fits is None or not any(map(fits, names)):
+            raise UsageError(f"--force-node {glob!r} fits no node{_nearest(glob, names)}")
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -202,20 +213,9 @@ class Session:
         """What a run would do, and why."""
         from helios_pipe.engine.plan import plan
 
-        self.check_forced()
         rows = plan(self.works, self.resolver, self.reasons)
         self.sources.save()
         return rows
-
-    def check_forced(self) -> None:
-        """Raises UsageError where a `--force-node` fits no node."""
-        if not self.request.force_nodes:
-            return
-        names = [node.name for node in self.graph.nodes()]
-        for glob in self.request.force_nodes:
-            fits = forced_by(False, (glob,))
-            if fits is None or not any(map(fits, names)):
-                raise UsageError(f"--force-node {glob!r} fits no node{_nearest(glob, names)}")
 
     def task(self, name: str) -> Task:
         """The node of that name. Raises UsageError naming the nearest."""

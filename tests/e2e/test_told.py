@@ -165,6 +165,17 @@ jobs:
 LEFT_OUT = "--no-stitch leaves out b, c: what a stitch makes is needed there"
 
 
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_glob_to_force_that_fits_no_node_is_refused_before_anything_is_written(
+    project: Project, command: str
+) -> None:
+    project.manifest(UNSTITCHED)
+    refused = project.helios(command, "render.yaml", "--force-node", "a/00001", "--cache-dir", "elsewhere")
+    assert refused.exit_code == 2
+    assert "--force-node 'a/00001' fits no node; did you mean 'a/0001'?" in refused.stderr
+    assert os.listdir(project.root) == ["render.yaml"]
+
+
 def test_no_stitch_names_the_jobs_that_it_leaves_out(project: Project) -> None:
     project.manifest(UNSTITCHED)
     for command in ("run", "plan"):
