@@ -13,10 +13,11 @@ import yaml
 
 from helios_pipe.manifest.document import MAX_BYTES, Document
 from helios_pipe.manifest.marks import Branch, Mark
-from helios_pipe.manifest.model import Scalar
+from helios_pipe.manifest.model import MarkPath, Scalar
 from helios_pipe.manifest.problems import FatalProblemError, Report
 from helios_pipe.manifest.scalars import resolve
 from helios_pipe.regex import regex
+from helios_pipe.tuples import NamedTuple
 
 MAX_DEPTH = 64
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels, the limit for a manifest"
@@ -74,8 +75,21 @@ class _Builder:
         self._anchors: dict[str, tuple[Any, Branch | str | None, int, int] | None] = {}
         self._count = 0
         self._deepest = 0
+        self._twice: list[_Twice] = []
 
     def document(self) -> Document:
+        where: dict[tuple[int, int], MarkPath] = {}
+        try:
+            document = self._document()
+            if self._twice:  # nobody knows a value's path while it is read; those of a few are looked for afterwards
+                where = _paths_of({twice.first for twice in self._twice}, document)
+            return document
+        finally:
+            for first, line, column, key in self._twice:
+                text = f"the key {key!r} is given twice, first on line {first[0]}"
+                self._report.error_at(line, column, text, where.get(first, ()))
+
+    def _document(self) -> Document:
         self._next()  # stream start
         start = self._next()
         if type(start) is yaml.StreamEndEvent:
@@ -145,10 +159,7 @@ class _Builder:
                     self._report.error_at(mark.line + 1, mark.column + 1, "the key '<<' is given twice: use a list")
                 merged = [*(merged or ()), *self._merge_sources(event, value, below)]
             elif key in values:
-                first = marks[key]
-                self._report.error_at(
-                    mark.line + 1, mark.column + 1, f"the key {key!r} is given twice, first on line {first[0]}"
-                )
+                self._twice.append(_Twice(marks[key][:2], mark.line + 1, mark.column + 1, key))
             else:
                 values[key] = value
                 marks[key] = (mark.line + 1, mark.column + 1, below)
@@ -214,6 +225,23 @@ class _Builder:
 
     def _stop(self, event: Any, message: str) -> NoReturn:
         _stop(self._report, event.start_mark.line + 1, event.start_mark.column + 1, message)
+
+
+class _Twice(NamedTuple):
+    """A key that was there already: where it stood first, and where it stands again."""
+
+    first: tuple[int, int]
+    line: int
+    column: int
+    key: str
+
+
+def _paths_of(places: set[tuple[int, int]], document: Document) -> dict[tuple[int, int], MarkPath]:
+    found: dict[tuple[int, int], MarkPath] = {}
+    for path, place in document.marks.items():
+        if path and place in places:
+            found.setdefault(place, path)  # by an alias it is in other places, too
+    return found
 
 
 def _spell_tag(tag: str) -> str:

@@ -56,7 +56,7 @@ jobs:
         "8:31: jobs.a.stitch.output: '../o.mp4' leaves the project, expected a path without '..'",
         "9:24: jobs.a.inputs[1]: is the number 3, expected a text or a mapping, such as scene.blend",
         "10:3: jobs.b: missing key 'output', expected one such as out/mix.wav",
-        "11:3: the key 'a' is given twice, first on line 5",
+        "11:3: jobs.a: the key 'a' is given twice, first on line 5",
     ]
 
 

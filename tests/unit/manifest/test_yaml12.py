@@ -66,9 +66,16 @@ def test_a_duplicate_key_is_a_problem_that_names_both_lines() -> None:
     document = parse_document(b"a: 1\nb: {c: 1, c: 2}\na: 3\n", report)
     assert document.data == {"a": 1, "b": {"c": 1}}
     assert [str(problem) for problem in report.errors] == [
-        "m.yaml:2:11: the key 'c' is given twice, first on line 2",
-        "m.yaml:3:1: the key 'a' is given twice, first on line 1",
+        "m.yaml:2:11: b.c: the key 'c' is given twice, first on line 2",
+        "m.yaml:3:1: a: the key 'a' is given twice, first on line 1",
     ]
+
+
+def test_a_duplicate_key_is_told_of_also_where_the_rest_cannot_be_read() -> None:
+    report = Report("m.yaml")
+    with pytest.raises(FatalProblemError):
+        parse_document(b"a: 1\na: 2\nb: [\n", report)
+    assert "m.yaml:2:1: the key 'a' is given twice, first on line 1" in map(str, report.errors)
 
 
 def test_an_alias_stands_for_what_it_names_with_its_positions() -> None:
