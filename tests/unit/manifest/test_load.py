@@ -307,3 +307,14 @@ def test_the_collector_is_left_as_it_was(load: Load, text: str) -> None:
         found = gc.isenabled()
         gc.enable()
         assert found is wanted
+
+
+def test_a_number_is_a_number_as_a_variable_and_as_it_was_written_where_a_text_is_wanted(load: Load) -> None:
+    (job,) = load(
+        """\
+version: 1
+vars: {c: 1.50, d: 1e3, e: 010, f: "1.50"}
+jobs: {a: {command: [x, "{vars.c} {vars.c:.2f} {vars.d} {vars.e} {vars.e:03d} {vars.f}", 1.50, 010], output: y}}
+"""
+    ).jobs
+    assert [str(word) for word in job.command] == ["x", "1.5 1.50 1000.0 10 010 1.50", "1.50", "010"]
