@@ -40,15 +40,16 @@ def tell_machines(request: Request, on_event: Callable[[Event], None] | None = N
         say(f"{text}; waiting for it", err=True)
         tell({"event": "waiting", "reason": text})
 
+    job: list[str] = []
     try:
-        summary, fields = _run(request, tell, "json" if on_event is None else _DETACHED, on_wait, ahead)
+        summary, fields = _run(request, tell, "json" if on_event is None else _DETACHED, on_wait, ahead, job.append)
     except HeliosPipeError as error:
         say(f"error: {error}", err=True)
         tell({"event": "error", "message": error.message, "hint": error.hint, "exit_code": error.exit_code})
-        tell({"event": "summary", **_nothing(error.message)})
+        tell({"event": "summary", **_nothing(error.message, *job)})
         return error.exit_code
     except KeyboardInterrupt:  # nobody was patient: the summary comes last all the same
-        tell({"event": "summary", **_nothing("interrupted"), "state": "paused"})
+        tell({"event": "summary", **_nothing("interrupted", *job), "state": "paused"})
         return 130
     _tell_end(summary, fields, tell)
     if lines.error is not None:
@@ -110,7 +111,9 @@ def _run(
     style: str,
     on_wait: Callable[[str], None],
     ahead: Ahead | None,
+    on_open: Callable[[str], None] = lambda _: None,
 ) -> tuple[Summary, dict[str, object]]:
+    """`on_open` is told the job's id as soon as that is known."""
     from helios_pipe.pipeline.forethought import forethought
     from helios_pipe.pipeline.run import Hooks, run
     from helios_pipe.pipeline.session import Session, open_manifest
@@ -118,21 +121,26 @@ def _run(
 
     began_ns = time.time_ns()
     opened = open_manifest(request)
+    on_open(opened.job_id)
     for warning in opened.manifest.warnings if style != "quiet" else ():
         say(f"warning: {warning}", err=True)
     session = Session(request, opened, ahead)
     try:
         summary = run(session, listener, on_wait, Hooks(ours=True))
         fields = _fields(session.job_id, summary)
-        nothing = {**fields, "executed": 0, "cached": summary.total, "duration_s": 0.0}
-        text = "\n".join([texts.headline(nothing), *texts.outputs(nothing)]) + "\n"
-        note: dict[str, object] = {"style": style, "summary": nothing, "text": text}
         if style != _DETACHED:  # the next one has an id to say, not a summary
-            note["ahead"] = forethought(session).plain()
+            note = {**_said_of_nothing(style, fields), "ahead": forethought(session).plain()}
             write_stamp(session, summary, request_of(sys.argv[1:]), note, began_ns)
     finally:
         session.close()
     return summary, fields
+
+
+def _said_of_nothing(style: str, fields: dict[str, object]) -> dict[str, object]:
+    """What the next run says where there is nothing to do."""
+    nothing = {**fields, "executed": 0, "cached": fields["total"], "duration_s": 0.0}
+    text = "\n".join([texts.headline(nothing), *texts.outputs(nothing)]) + "\n"
+    return {"style": style, "summary": nothing, "text": text}
 
 
 def _fields(job: str, summary: Summary) -> dict[str, object]:
@@ -161,6 +169,6 @@ def _billing(summary: Summary) -> dict[str, object]:
     }
 
 
-def _nothing(error: str) -> dict[str, object]:
+def _nothing(error: str, job: str | None = None) -> dict[str, object]:
     counts = dict.fromkeys(("total", "executed", "cached", "failed", "skipped"), 0)
-    return {"job": None, "state": "failed", **counts, "duration_s": 0.0, "outputs": [], "error": error}
+    return {"job": job, "state": "failed", **counts, "duration_s": 0.0, "outputs": [], "error": error}

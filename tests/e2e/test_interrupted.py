@@ -87,8 +87,12 @@ def test_without_waiting_the_second_run_is_told_who_holds_the_job(held: Project)
         second = held.helios("run", "render.yaml", "--no-wait")
         assert second.exit_code == 4, str(second)
         assert str(first.pid) in second.stderr
+        told = held.helios("run", "render.yaml", "--no-wait", "--json")
+        assert (told.exit_code, told.summary["total"]) == (4, 0)
         held.gate.touch()
-        assert held.finish(first).exit_code == 0
+        done = held.finish(first)
+        assert done.exit_code == 0
+        assert told.summary["job"] == done.summary["job"]
 
 
 def test_ctrl_c_drains_and_leaves_the_job_paused(held: Project) -> None:
