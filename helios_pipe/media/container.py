@@ -59,7 +59,7 @@ SOUND_DEMUXERS = {
 HEADED = frozenset({"mov", "matroska"})
 """Demuxers whose header holds all that a stream is, so that no packet needs decoding to know it."""
 
-_HEAD_BYTES = 192
+_HEAD_BYTES = 200
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp")
 
 
@@ -72,11 +72,15 @@ def demuxer_for(path: Path, name: str = "") -> str:
     known = DEMUXERS.get(suffix) or SOUND_DEMUXERS.get(suffix)
     if known is not None:
         return known
-    head = first_bytes(path)
-    sniffed = _sniff(head)
-    if sniffed is None:
-        raise OutputError(f"{path}: not a known media format; it begins with {head[:16]!r}")
-    return sniffed
+    demuxer = sniffed(path)
+    if demuxer is None:
+        raise OutputError(f"{path}: not a known media format; it begins with {first_bytes(path, 16)!r}")
+    return demuxer
+
+
+def sniffed(path: Path) -> str | None:
+    """The demuxer that the file's first bytes stand for, None where they stand for none."""
+    return _sniff(first_bytes(path))
 
 
 def first_bytes(path: Path, count: int = _HEAD_BYTES) -> bytes:
@@ -97,7 +101,8 @@ def _sniff(head: bytes) -> str | None:
         return "nut"
     if head.startswith(b"RIFF"):
         return {b"AVI ": "avi", b"WAVE": "wav"}.get(head[8:12])
-    if head[:1] == b"\x47" and head[188:189] == b"\x47":
+    # A packet each 188 bytes, or, in .m2ts, each 192, behind the time of its arrival.
+    if head[:1] == head[188:189] == b"\x47" or head[4:5] == head[196:197] == b"\x47":
         return "mpegts"
     return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
 

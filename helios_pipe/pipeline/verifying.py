@@ -20,6 +20,7 @@ from helios_pipe.engine.slot import Message
 from helios_pipe.engine.work import GOOD, JobWork, State, Task
 from helios_pipe.errors import HeliosPipeError, UsageError
 from helios_pipe.graph.chunking import Span
+from helios_pipe.media.container import sniffed
 from helios_pipe.pipeline.pools import Pools
 from helios_pipe.pipeline.session import Session
 from helios_pipe.ports import Outcome
@@ -88,11 +89,16 @@ def verify_outputs(session: Session, *, full: bool) -> Iterator[Verdict]:
 def _chunks(proof: Proof, blobs: Blobs | None, suffix: str) -> list[Piece]:
     if blobs is None or any(chunk.digest is None or blobs.mark(chunk.digest) is None for chunk in proof.chunks):
         return []
+    found = [(blobs.locate(chunk.digest), chunk) for chunk in proof.chunks if chunk.digest is not None]
     return [
-        Piece(blobs.locate(chunk.digest), f"chunk {at}", chunk.frames, chunk.digest, file=f"chunk{suffix}")
-        for at, chunk in enumerate(proof.chunks)
-        if chunk.digest is not None
+        Piece(path, f"chunk {at}", chunk.frames, chunk.digest, file=_told_by(path, suffix))
+        for at, (path, chunk) in enumerate(found)
     ]
+
+
+def _told_by(path: Path, suffix: str) -> str:
+    """The name that says what format a chunk is in: none where its first bytes do, for it may be another than the film's."""
+    return "" if sniffed(path) is not None else f"chunk{suffix}"
 
 
 def _sound(proof: Proof, blobs: Blobs | None, given: Path | None) -> Piece | None:

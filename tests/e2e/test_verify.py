@@ -53,6 +53,22 @@ def test_what_was_joined_is_proved_by_file_and_by_manifest(film: Project) -> Non
         assert "seams: 5" in verdict["detail"]
 
 
+@pytest.mark.parametrize(
+    ("chunk", "output"),
+    [("c.mp4", "v.mkv"), ("c.mp4", "v.ts"), ("c.mkv", "v.mp4"), ("c.ts", "v.mp4"), ("c.mkv", "v.ts")],
+)
+def test_chunks_of_another_container_prove_it_as_well(chunk: str, output: str, project: Project) -> None:
+    document = project.burnin(frames="0-19", stitch={"output": f"out/{output}"})
+    document["jobs"]["film"]["chunk"]["output"] = chunk
+    project.manifest(document)
+    project.run()
+    for words in ((f"out/{output}",), (f"out/{output}", "--full"), ("render.yaml",), ("render.yaml", "--full")):
+        run = verify(project, *words)
+        assert run.exit_code == 0, str(run)
+        compared = 20 if "--full" in words else 4
+        assert f"seams: 1, frames compared: {compared}" in verdicts(run)[0]["detail"]
+
+
 def test_the_sound_is_held_against_the_file_it_came_from(film: Project) -> None:
     assert "samples of sound, held against its file" in verdicts(verify(film, "render.yaml"))[0]["detail"]
     film.path("mix.wav").unlink()

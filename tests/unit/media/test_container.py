@@ -37,6 +37,7 @@ def test_the_name_decides(name: str, demuxer: str, tmp_path: Path) -> None:
         (b"RIFF\0\0\0\0AVI LIST", "avi"),
         (b"RIFF\0\0\0\0WAVEfmt ", "wav"),
         (b"\x47" + bytes(187) + b"\x47", "mpegts"),
+        (bytes(4) + b"\x47" + bytes(191) + b"\x47", "mpegts"),
         (b"fLaC\0", "flac"),
         (b"OggS\0", "ogg"),
         (b"YUV4MPEG2 W96", "yuv4mpegpipe"),
