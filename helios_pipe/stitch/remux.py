@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
+_HINT = "Not every codec fits every container; .mkv takes most."
+
+
 class Written(NamedTuple):
     """What a writer tells of its work: the digest of each chunk's packets, and of the sound."""
 
@@ -57,7 +60,10 @@ def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Writt
 
 
 def _failed(plan: Plan, muxer: str, error: av.FFmpegError) -> StitchError:
-    return StitchError(f"{plan.layout.codec} could not be written as {muxer}: {error.strerror}")
+    text = f"{plan.layout.codec} could not be written as {muxer}: {error.strerror}"
+    if isinstance(error, OSError | MemoryError):  # a full disk is full for the program as well
+        return StitchError(text)
+    return UnwritableError(text, hint=_HINT)
 
 
 def _write(
@@ -76,6 +82,7 @@ def _write(
                     out = _add_stream(container, source, plan, muxer, settings)
                     if plan.sound is not None:
                         sound = stack.enter_context(closing(SoundTrack(plan.sound, container)))
+                    _begin(container, plan, muxer)
                 # A large chunk is compared byte by byte: its packets' digest would be for the proof alone.
                 hashed = runs if plan.prove or chunk.mark[0] < INDEX_FROM else None
                 first = _copy(_Target(container, out, hashed, sound), source, plan, first)
@@ -91,8 +98,7 @@ def _add_stream(
     try:
         out = container.add_stream_from_template(template, opaque=True)
     except ValueError as error:
-        hint = "Not every codec fits every container; .mkv takes most."
-        raise UnwritableError(f"{plan.layout.codec} could not be written as {muxer}: {error}", hint=hint) from error
+        raise UnwritableError(f"{plan.layout.codec} could not be written as {muxer}: {error}", hint=_HINT) from error
     out.time_base = plan.clock.tick
     out.codec_context.framerate = plan.clock.fps
     if muxer in BOXED and "mov" in source.format.name:
@@ -103,6 +109,16 @@ def _add_stream(
     for name, value in settings.metadata:
         container.metadata[name] = value
     return out
+
+
+def _begin(container: OutputContainer, plan: Plan, muxer: str) -> None:
+    """Write the header, now that all streams are known."""
+    import av
+
+    try:
+        container.start_encoding()
+    except av.FFmpegError as error:  # here, or it would be taken for the first chunk's
+        raise _failed(plan, muxer, error) from error
 
 
 class _Target(NamedTuple):

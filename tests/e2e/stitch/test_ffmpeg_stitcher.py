@@ -83,6 +83,25 @@ def test_the_library_hands_over_what_it_does_not_write(tmp_path: Path, chunk: Ma
     assert burnin.read_frame_numbers(tmp_path / "all.mov") == list(range(8))
 
 
+@pytest.mark.parametrize(
+    ("made", "target"),
+    [
+        (("0.mkv", "-c:v", "rawvideo", "-pix_fmt", "yuv420p"), "all.mkv"),
+        (("0.mov", "-c:v", "rawvideo", "-pix_fmt", "uyvy422"), "all.mkv"),
+        (("0.nut", "-c:v", "rawvideo", "-pix_fmt", "yuv420p"), "all.mkv"),
+        (("0.mov", "-c:v", "jpeg2000", "-threads", "1"), "all.mp4"),
+    ],
+)
+def test_a_header_that_the_library_does_not_write_is_no_end(
+    made: tuple[str, ...], target: str, three: list[Piece], ffmpeg: Ffmpeg, tmp_path: Path
+) -> None:
+    name, *encoder = made
+    ffmpeg("-i", three[2].path, *encoder, tmp_path / name)
+    joined = join([Piece(tmp_path / name, "a/0"), Piece(tmp_path / name, "a/1")], tmp_path / target)
+    assert joined.frames == 14
+    assert burnin.read_frame_numbers(tmp_path / target) == [*range(3, 10), *range(3, 10)]
+
+
 def test_what_nobody_writes_is_refused(three: list[Piece], stitcher: FfmpegStitcher, tmp_path: Path) -> None:
     with pytest.raises(StitchError, match=r"ffmpeg could not join 3 chunks as webm: "):
         stitcher.stitch([piece.path for piece in three], tmp_path / "all.webm")
