@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-STITCH_VERSION = 2
+STITCH_VERSION = 3
 """Part of every stitch's key. Raised whenever the same chunks and settings come out as other bytes."""
 _PROOF_SUFFIX = ".proof.json"
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
+from helios_pipe.stitch.fourcc import fitting_tag
 from helios_pipe.stitch.model import JoinSettings
-from helios_pipe.stitch.muxers import BOXED, kept_tags, muxer_options
+from helios_pipe.stitch.muxers import kept_tags, muxer_options
 from helios_pipe.stitch.packets import PacketRuns
 from helios_pipe.stitch.preflight import INDEX_FROM, Plan
 from helios_pipe.stitch.source import changed, mark_of, opened
@@ -101,8 +102,7 @@ def _add_stream(
         raise UnwritableError(f"{plan.layout.codec} could not be written as {muxer}: {error}", hint=_HINT) from error
     out.time_base = plan.clock.tick
     out.codec_context.framerate = plan.clock.fps
-    if muxer in BOXED and "mov" in source.format.name:
-        out.codec_context.codec_tag = template.codec_context.codec_tag
+    out.codec_context.codec_tag = fitting_tag(template, muxer)
     out.disposition = template.disposition
     out.metadata.update(kept_tags(template.metadata))
     container.metadata.update(kept_tags(source.metadata))

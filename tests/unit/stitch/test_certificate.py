@@ -53,7 +53,7 @@ def test_its_bytes_are_canonical() -> None:
         f'{{"chunks":[{{"first":0,"frames":10,"packets_sha256":"{C}","sha256":"{B}"}}],'
         f'"output":{{"duration":"1001/2000","fps":"30000/1001","frames":15,"packets_sha256":"{B}","sha256":"{A}","size":1234}},'
         '"settings":{"audio_bitrate":null,"audio_codec":null,"faststart":true,"fps":null},'
-        '"sound":null,"stitch_version":2,"version":1}\n'
+        '"sound":null,"stitch_version":3,"version":1}\n'
     )
 
 
