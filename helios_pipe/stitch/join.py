@@ -84,9 +84,9 @@ def _join(
     splice = plan_splice(pieces, marks, settings) if sound is None else None
     if splice is not None and (splice := spliced_as(splice, muxer, settings)) is not None:
         return _spliced(splice, output, settings, copy, prove=prove)
-    from helios_pipe.stitch.packetwise import copy_packets, join_packets
+    from helios_pipe.stitch.packetwise import LIBRARY_FIRST, join_packets
 
-    return join_packets(pieces, marks, output, settings, copy_packets, sound=sound, copy=copy, prove=prove)
+    return join_packets(pieces, marks, output, settings, LIBRARY_FIRST, sound=sound, copy=copy, prove=prove)
 
 
 def _spliced(splice: Splice, output: Path, settings: JoinSettings, copy: Path | None, *, prove: bool) -> Done:
@@ -151,4 +151,4 @@ class FfmpegStitcher:
         pieces = [Piece(path, path.name) for path in inputs]
         muxer_for(output)
         marks = marks_of(pieces)
-        join_packets(pieces, marks, output, self._settings, write, prove=False)
+        join_packets(pieces, marks, output, self._settings, (write,), prove=False)

@@ -11,6 +11,7 @@ from helios_pipe.stitch.model import Done, JoinedSound, JoinSettings, Piece, ref
 from helios_pipe.stitch.muxers import muxer_for
 from helios_pipe.stitch.order import check_digests
 from helios_pipe.stitch.packets import FileDigests
+from helios_pipe.stitch.pictures import check_pictures
 from helios_pipe.stitch.postcheck import postcheck
 from helios_pipe.stitch.preflight import Plan, preflight
 from helios_pipe.stitch.remux import UnwritableError, Written, remux
@@ -28,7 +29,7 @@ def join_packets(
     marks: Sequence[Mark],
     output: Path,
     settings: JoinSettings,
-    write: Writer,
+    writers: Sequence[Writer],
     *,
     sound: Piece | None = None,
     copy: Path | None = None,
@@ -41,7 +42,7 @@ def join_packets(
         plan = replace(preflight(pieces, marks, settings), prove=prove)
         plan = _with_sound(plan, muxer, settings, sound)
         with replacing(output) as scratch:
-            written = write(plan, scratch, muxer, settings)
+            written = _write(plan, scratch, muxer, settings, writers)
             digest, packets = postcheck(scratch, muxer, plan, written.packets, copy)
             if plan.sound and written.sound:
                 check_sound(scratch, muxer, plan.sound, written.sound)
@@ -51,19 +52,34 @@ def join_packets(
     return Done(plan.clock.fps, chunks, packets, digest, size, _sound_of(plan, written))
 
 
-def copy_packets(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Written:
-    """The library's way to write, the program's where the library does not write this codec into this container."""
-    try:
-        return remux(plan, target, muxer, settings)
-    except UnwritableError as error:
-        # Starting processes takes modules that copying does not.
-        from helios_pipe.stitch.ffmpeg import concat, find_ffmpeg
+def by_program(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Written:
+    """The ffmpeg program's way to write, where there is one. Raises ToolError, StitchError."""
+    from helios_pipe.stitch.ffmpeg import concat, find_ffmpeg  # starting processes takes modules that copying does not
 
+    return concat(find_ffmpeg(), plan, target, muxer, settings)
+
+
+LIBRARY_FIRST: tuple[Writer, ...] = (remux, by_program)
+"""The library in this process; the program where the library does not write this codec into this container, or so that it is
+read as something else."""
+
+
+def _write(plan: Plan, target: Path, muxer: str, settings: JoinSettings, writers: Sequence[Writer]) -> Written:
+    """By the first of the writers whose file shows the chunks' pictures."""
+    refusal: UnwritableError | None = None
+    for write in writers:
         try:
-            program = find_ffmpeg()
+            written = write(plan, target, muxer, settings)
+            check_pictures(target, muxer, plan)
+        except UnwritableError as error:
+            refusal = error
         except ToolError:
-            raise error from None
-        return concat(program, plan, target, muxer, settings)
+            if refusal is None:
+                raise
+        else:
+            return written
+    assert refusal is not None
+    raise refusal
 
 
 def _with_sound(plan: Plan, muxer: str, settings: JoinSettings, sound: Piece | None) -> Plan:

@@ -35,7 +35,7 @@ class Written(NamedTuple):
 
 
 class UnwritableError(StitchError):
-    """The library does not put this codec into this container. The ffmpeg program may."""
+    """This codec was not put into this container, or comes out of it as something else. Another writer may do better."""
 
 
 def remux(plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Written:

@@ -21,7 +21,7 @@ from helios_pipe.media.mp4index import read_sample_table
 from helios_pipe.stitch import stretches
 from helios_pipe.stitch.join import JoinSettings, Piece, RemuxStitcher, join
 from helios_pipe.stitch.order import marks_of
-from helios_pipe.stitch.packetwise import copy_packets, join_packets
+from helios_pipe.stitch.packetwise import LIBRARY_FIRST, join_packets
 from helios_pipe.stitch.splice import plan_splice, spliced_as
 from tests.e2e.stitch.conftest import Ffmpeg, Make, Refused
 from tests.kit import burnin
@@ -63,7 +63,7 @@ def chunks(folder: Path, ffmpeg: Ffmpeg, name: str, counts: Sequence[int] = COUN
 
 
 def packetwise(pieces: list[Piece], target: Path, settings: JoinSettings) -> None:
-    done = join_packets(pieces, marks_of(pieces), target, settings, copy_packets)
+    done = join_packets(pieces, marks_of(pieces), target, settings, LIBRARY_FIRST)
     assert done.digest == digest_file(target)
 
 
@@ -342,7 +342,7 @@ def test_a_large_film_is_the_same_whoever_writes_it(large: list[Piece], tmp_path
     packetwise(large, tmp_path / "theirs.mp4", JoinSettings())
     theirs = seen(tmp_path / "theirs.mp4")
     assert seen(tmp_path / "all.mp4") == theirs
-    done = join_packets(large, marks_of(large), tmp_path / "again.mp4", JoinSettings(), copy_packets)
+    done = join_packets(large, marks_of(large), tmp_path / "again.mp4", JoinSettings(), LIBRARY_FIRST)
     assert done.packets == [chunk.packets for chunk in joined.chunks]
 
 
