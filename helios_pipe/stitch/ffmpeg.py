@@ -2,6 +2,7 @@
 
 Its concat demuxer exits 0 on broken input and places chunks in microseconds. So it gets only chunks that were checked, by links
 with plain names in a folder of their own, may open nothing but their format; and every time stamp is set from a frame number.
+Sound is written by the library, once and to the sample, and copied beside the video.
 """
 
 from __future__ import annotations
@@ -13,16 +14,19 @@ from itertools import accumulate
 from pathlib import Path
 
 from helios_pipe.errors import StitchError, ToolError
+from helios_pipe.media.container import DEMUXERS
 from helios_pipe.ports import WorkerJob
 from helios_pipe.settings import environment
 from helios_pipe.stitch.model import JoinSettings
-from helios_pipe.stitch.muxers import kept_tags, muxer_options
+from helios_pipe.stitch.muxers import SUFFIXES, kept_tags, muxer_options
 from helios_pipe.stitch.packets import PacketRuns
 from helios_pipe.stitch.preflight import INDEX_FROM, Plan
 from helios_pipe.stitch.remux import Written
 from helios_pipe.stitch.source import opened, packets_of
+from helios_pipe.stitch.track import write_sound
 from helios_pipe.worker.process import run_process
 
+_SOUND = "sound"
 _FORMATS = {"mov": "mov,mp4,m4a,3gp,3g2,mj2", "matroska": "matroska,webm"}
 """The demuxers' full names, where they have several."""
 
@@ -42,13 +46,11 @@ def find_ffmpeg() -> str:
 
 def concat(program: str, plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> Written:
     """Write all chunks into `target` by the concat demuxer. Gives the digest of each chunk's packets. Raises StitchError."""
-    if plan.sound is not None:
-        hint = "Leave the sound out here, and mux it in a job of its own."
-        raise StitchError(
-            f"{plan.layout.codec} with sound cannot be joined as {muxer} by the ffmpeg program", hint=hint
-        )
-    with tempfile.TemporaryDirectory(prefix="helios-concat-") as folder:
+    # Sound may be large: it is kept where there is room for the film.
+    place = target.parent if plan.sound else None
+    with tempfile.TemporaryDirectory(prefix=".helios-concat-", dir=place) as folder:
         _write_list(plan, Path(folder))
+        sound = write_sound(plan.sound, Path(folder) / _SOUND, _sound_muxer(muxer)) if plan.sound else None
         argv = concat_argv(program, plan, target, muxer, settings)
         env = {"PATH": os.path.dirname(program), "LC_ALL": "C.UTF-8"}
         result = run_process(WorkerJob(argv[0], tuple(argv[1:]), env=env, cwd=Path(folder)))
@@ -63,7 +65,7 @@ def concat(program: str, plan: Plan, target: Path, muxer: str, settings: JoinSet
                 for packet in packets_of(chunk.piece, quick=plan.quick):
                     runs.add(packet)
             runs.end_run()
-        return Written(runs.digests())
+        return Written(runs.digests(), sound)
 
 
 def concat_argv(program: str, plan: Plan, target: Path, muxer: str, settings: JoinSettings) -> list[str]:
@@ -78,7 +80,8 @@ def concat_argv(program: str, plan: Plan, target: Path, muxer: str, settings: Jo
     return [
         *(program, "-v", "error", "-nostdin", "-y", "-xerror"),
         *("-protocol_whitelist", "file", "-format_whitelist", f"concat,{_FORMATS.get(plan.demuxer, plan.demuxer)}"),
-        *("-f", "concat", "-auto_convert", "0", "-i", "list.ffconcat", "-map", "0:v:0", "-c", "copy", "-bsf:v", setts),
+        *("-f", "concat", "-auto_convert", "0", "-i", "list.ffconcat", *_sound_input(plan, muxer)),
+        *("-map", "0:v:0", *(("-map", "1:a:0") if plan.sound else ()), "-c", "copy", "-bsf:v", setts),
         *(item for name, value in muxer_options(plan, muxer, settings).items() for item in (f"-{name}", value)),
         *(
             item
@@ -87,6 +90,19 @@ def concat_argv(program: str, plan: Plan, target: Path, muxer: str, settings: Jo
         ),
         *("-f", muxer, os.path.abspath(target)),
     ]
+
+
+def _sound_input(plan: Plan, muxer: str) -> tuple[str, ...]:
+    if plan.sound is None:
+        return ()
+    demuxer = DEMUXERS[SUFFIXES[_sound_muxer(muxer)]]
+    only = ("-protocol_whitelist", "file", "-format_whitelist", _FORMATS.get(demuxer, demuxer))
+    return (*only, "-f", demuxer, "-i", _SOUND)
+
+
+def _sound_muxer(muxer: str) -> str:
+    """The container of the sound on its way: the film's own, but that of MPEG-TS spells AAC in another way."""
+    return "mp4" if muxer == "mpegts" else muxer
 
 
 def _write_list(plan: Plan, folder: Path) -> None:

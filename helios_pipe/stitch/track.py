@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios_pipe.digest import Digest
@@ -126,6 +129,21 @@ class SoundTrack:
                 self._samples = min(begin + length, self._plan.samples)
                 packet.stream = out
                 yield packet
+
+
+def write_sound(plan: SoundPlan, target: Path, muxer: str) -> SoundRecord:
+    """Write the sound alone into the file `target`, for another to copy. Raises StitchError."""
+    import av
+
+    options = {"fflags": "+bitexact", "movie_timescale": str(plan.rate)}  # so that its length is told to the sample
+    try:
+        with (
+            av.open("file:" + os.path.abspath(target), "w", format=muxer, container_options=options) as container,
+            closing(SoundTrack(plan, container)) as track,
+        ):
+            return track.finish()
+    except av.FFmpegError as error:
+        raise StitchError(f"the sound could not be written as {muxer}: {error.strerror}") from error
 
 
 def blocks(frames: Iterable[AudioFrame], plan: SoundPlan, sample_format: str, size: int) -> Iterator[AudioFrame]:

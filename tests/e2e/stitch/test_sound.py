@@ -13,7 +13,7 @@ import pytest
 from helios_pipe.digest import digest_file
 from helios_pipe.errors import StitchError
 from helios_pipe.stitch.certificate import proof_of, read_proof
-from helios_pipe.stitch.join import Joined, JoinSettings, Piece, join
+from helios_pipe.stitch.join import FfmpegStitcher, Joined, JoinSettings, Piece, RemuxStitcher, join
 from helios_pipe.stitch.sound import samples_at
 from helios_pipe.stitch.verify import verify_file
 from tests.e2e.stitch.conftest import Ffmpeg, Refused
@@ -218,17 +218,17 @@ def rounded_from_the_beginning(count: int) -> list[int]:
     return [samples_at(number * FRAMES, NTSC, 48000) for number in range(count + 1)]
 
 
-@pytest.mark.parametrize(
-    ("suffix", "codec", "target"),
-    [
-        (".mov", "pcm_s16le", ".mov"),
-        (".mov", "pcm_s24le", ".mkv"),
-        (".mkv", "pcm_s16le", ".mp4"),
-        (".mkv", "flac", ".mkv"),
-        (".mp4", "flac", ".mp4"),
-        (".mkv", "flac", ".mov"),
-    ],
-)
+KEPT = [
+    (".mov", "pcm_s16le", ".mov"),
+    (".mov", "pcm_s24le", ".mkv"),
+    (".mkv", "pcm_s16le", ".mp4"),
+    (".mkv", "flac", ".mkv"),
+    (".mp4", "flac", ".mp4"),
+    (".mkv", "flac", ".mov"),
+]
+
+
+@pytest.mark.parametrize(("suffix", "codec", "target"), KEPT)
 def test_lossless_sound_in_the_chunks_is_joined_to_the_sample(
     suffix: str, codec: str, target: str, sounds: Path, ffmpeg: Ffmpeg, tmp_path: Path
 ) -> None:
@@ -239,6 +239,45 @@ def test_lossless_sound_in_the_chunks_is_joined_to_the_sample(
     assert joined.sound is not None
     assert joined.sound.samples == borders[-1] == 88088
     assert heard(tmp_path / f"all{target}") == heard(cut(ffmpeg, source, borders[-1], tmp_path))
+
+
+@pytest.mark.parametrize(("suffix", "codec", "target"), KEPT)
+def test_the_program_joins_sound_in_the_chunks_to_the_sample(
+    suffix: str, codec: str, target: str, sounds: Path, ffmpeg: Ffmpeg, program: str, tmp_path: Path
+) -> None:
+    source = sounds / ("deep.wav" if codec == "pcm_s24le" else "noise.wav")
+    borders = rounded_from_the_beginning(5)
+    pieces = chunks(ffmpeg, tmp_path, source, codec, suffix, borders)
+    output = tmp_path / "out" / f"all{target}"
+    FfmpegStitcher(program).stitch([piece.path for piece in pieces], output)
+    assert heard(output) == heard(cut(ffmpeg, source, borders[-1], tmp_path))
+    assert [path.name for path in output.parent.iterdir()] == [output.name]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".ts"])
+def test_the_program_joins_sound_that_is_encoded_once(
+    suffix: str, sounds: Path, ffmpeg: Ffmpeg, program: str, tmp_path: Path
+) -> None:
+    pieces = chunks(ffmpeg, tmp_path, sounds / "noise.wav", "pcm_s16le", ".mov", rounded_from_the_beginning(5))
+    settings, sounded = JoinSettings(audio_codec="aac"), []
+    for stitcher in (RemuxStitcher(settings), FfmpegStitcher(program, settings)):
+        stitcher.stitch([piece.path for piece in pieces], tmp_path / f"all{suffix}")
+        sounded.append(heard(tmp_path / f"all{suffix}"))
+    assert sounded[0] == sounded[1]
+
+
+def test_sound_goes_along_where_the_program_takes_over(
+    sounds: Path, silent: list[Piece], ffmpeg: Ffmpeg, tmp_path: Path
+) -> None:
+    """FFV1 goes into QuickTime by the program only."""
+    pieces = [Piece(tmp_path / f"{number}.mkv", piece.name) for number, piece in enumerate(silent)]
+    for piece, lossy in zip(pieces, silent, strict=True):
+        ffmpeg("-i", lossy.path, "-c:v", "ffv1", "-level", "3", piece.path)
+    target = tmp_path / "all.mov"
+    joined = join(pieces, target, sound=Piece(sounds / "noise.wav", "noise.wav"))
+    assert joined.sound is not None
+    assert (joined.sound.codec, joined.sound.samples) == ("pcm_s16le", 70470)
+    assert heard(target) == heard(cut(ffmpeg, sounds / "noise.wav", 70470, tmp_path))
 
 
 @pytest.mark.parametrize(("suffix", "codec", "samples"), [(".mp4", "aac", 88088), (".mkv", "libopus", 88088)])
