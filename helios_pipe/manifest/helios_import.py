@@ -3,8 +3,8 @@
 What is random in a job file (its parts' names) is kept out of the commands, so that a second emit of the same scene makes
 the same chunks. What the job leaves unsaid is decided here:
 
-- Its commands may need any file of the job's folder, so all of them are inputs, less what jobs put out there: the targets
-  and parts of every job file in the folder, and the job files themselves.
+- Its commands may need any file of the job's folder, so all of them are inputs, less what jobs put out there: its own target
+  and parts, those of every job file in the folder, and the job files themselves.
 - The target keeps its name. Helios renders sound as PCM, which few players take in an MP4: there it is encoded once, as
   AAC, over the whole video, unless the merge command names another codec.
 - `helios` looks for its browser below HOME, which is passed through.
@@ -87,7 +87,7 @@ def _job(spec: JobSpec, path: Path, beside: _Beside, report: Report, *, keep_mer
     return Job(
         name=JOB_NAME,
         where=(),
-        inputs=_inputs(path, stitch, beside),
+        inputs=_inputs(path, spec, stitch, beside),
         takes_what_is_there=True,
         fps=fps,
         chunks=tuple(chunk for chunk in chunks if chunk is not None),
@@ -187,15 +187,14 @@ def merge_target(words: list[str]) -> tuple[str | None, dict[str, str]]:
     return (words[-1] if len(words) > 1 and not words[-1].startswith("-") else None), options
 
 
-def _inputs(path: Path, stitch: Stitch | None, beside: _Beside) -> tuple[str, ...]:
-    made = {path.name: None}
+def _inputs(path: Path, spec: JobSpec, stitch: Stitch | None, beside: _Beside) -> tuple[str, ...]:
+    made = {path.name: None, **dict.fromkeys(_parts(spec))}
     if stitch is not None:
         made |= dict.fromkeys((stitch.output, stitch.output + ".proof.json"))
     made |= dict.fromkeys(beside.manifests)
-    for name, spec in beside.jobs.items():
-        target, _ = merge_target(split_helios(spec.merge_command or ""))
-        parts = (chunk.output_file for chunk in spec.chunks)
-        made |= dict.fromkeys((name, *(part for part in parts if not fnmatchcase(part, _LEFTOVERS[1:]))))
+    for name, other in beside.jobs.items():
+        target, _ = merge_target(split_helios(other.merge_command or ""))
+        made |= dict.fromkeys((name, *_parts(other)))
         made |= dict.fromkeys((target, target + ".proof.json") if target else ())
     return ("**", _LEFTOVERS, *sorted("!./" + escape(text) for text in map(_inside, made) if text))
 
@@ -214,6 +213,11 @@ class _Beside(NamedTuple):
 
 def _look_beside(folder: Path) -> _Beside:
     return _Beside(frozenset(_manifests(folder)), dict(_job_files(folder)))
+
+
+def _parts(spec: JobSpec) -> Iterator[str]:
+    """What a job's chunks leave, less what one pattern means for all jobs."""
+    return (chunk.output_file for chunk in spec.chunks if not fnmatchcase(chunk.output_file, _LEFTOVERS[1:]))
 
 
 def _manifests(folder: Path) -> Iterator[str]:

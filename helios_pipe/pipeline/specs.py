@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios_pipe import settings
+from helios_pipe.cache.placing import TEMP_SUFFIX
 from helios_pipe.digest import canonical, digest_bytes
 from helios_pipe.errors import UsageError
 from helios_pipe.graph.build import build_graph
@@ -20,6 +21,7 @@ from helios_pipe.manifest.model import Job, Manifest, Stitch
 from helios_pipe.manifest.paths import PathError, clean_output
 from helios_pipe.manifest.patterns import escape
 from helios_pipe.manifest.template import Field, Template
+from helios_pipe.pipeline.leavings import put_out
 from helios_pipe.pipeline.request import Request
 from helios_pipe.pipeline.session import Opened
 
@@ -58,7 +60,7 @@ def prepare(spec: JobSpec, options: JobExecutionOptions, cache_dir: Path | None)
         raise UsageError(f"job_dir {root} is no folder")
     keep = options.merge and options.merge_adapter is not None and options.stitcher is None
     manifest = manifest_of_spec(spec, root / f"{job_id}.json", keep_merge=keep)
-    manifest = manifest._replace(name=job_id, jobs=(_job(manifest, options, cache_dir),))
+    manifest = manifest._replace(name=job_id, jobs=(_job(manifest, spec, options, cache_dir),))
     graph = build_graph(manifest)
     if not options.merge:
         graph = graph.without_stitches()
@@ -98,11 +100,12 @@ def _without_floats(value: object) -> object:
     return value
 
 
-def _job(manifest: Manifest, options: JobExecutionOptions, cache_dir: Path | None) -> Job:
+def _job(manifest: Manifest, spec: JobSpec, options: JobExecutionOptions, cache_dir: Path | None) -> Job:
     job = manifest.jobs[0]
+    stitch = _stitch(job.stitch, options) if options.merge else job.stitch
     return job._replace(
-        inputs=_inputs(job.inputs, manifest.root, cache_dir),
-        stitch=_stitch(job.stitch, options) if options.merge else job.stitch,
+        inputs=(*job.inputs, *_not_inputs(spec, stitch, manifest.root, cache_dir)),
+        stitch=stitch,
         retries=options.retries,
         retry_delay_s=options.retry_delay,
         timeout_s=options.timeout,
@@ -110,12 +113,21 @@ def _job(manifest: Manifest, options: JobExecutionOptions, cache_dir: Path | Non
     )
 
 
-def _inputs(patterns: tuple[str, ...], root: Path, cache_dir: Path | None) -> tuple[str, ...]:
-    """The job's inputs without the cache, where that is in the job's own folder under a name of its own."""
+def _not_inputs(spec: JobSpec, stitch: Stitch | None, root: Path, cache_dir: Path | None) -> list[str]:
+    """What is in the job's folder and no input of it, besides what its own words say: the cache, where that is there under a
+    name of its own; where the join goes; what is half written; and what this and other jobs have put out there."""
     cache = settings.cache_dir(root, None if cache_dir is None else str(cache_dir))
-    if not patterns or not cache.is_relative_to(root) or cache == root:
-        return patterns
-    return (*patterns, f"!./{escape(cache.relative_to(root).as_posix())}/**")
+    found = [f"!.*{TEMP_SUFFIX}"]
+    if cache != root and (place := _below(root, cache)) is not None:
+        found.append(f"!./{escape(place)}/**")
+    if stitch is not None and (output := _below(root, root / stitch.output)) is not None:
+        found += [f"!./{escape(output)}", f"!./{escape(output)}.proof.json"]
+    return [*found, *(f"!./{escape(path)}" for path in put_out(spec, root, cache))]
+
+
+def _below(root: Path, path: Path) -> str | None:
+    plain = Path(os.path.normpath(path))
+    return plain.relative_to(root).as_posix() if plain.is_relative_to(root) else None
 
 
 def _stitch(stitch: Stitch | None, options: JobExecutionOptions) -> Stitch | None:
