@@ -15,7 +15,7 @@ from pathlib import Path
 
 from helios_pipe.adapters.local_logs import log_file
 from helios_pipe.cache.database import Database
-from helios_pipe.digest import canonical
+from helios_pipe.texts import sound
 from helios_pipe.tuples import NamedTuple
 
 TYPE_CHECKING = False
@@ -149,7 +149,7 @@ class Journal:
     def _enter(
         self, job: str, manifest: Path, name: str, request: dict[str, object], now: float, state: str, total: int | None
     ) -> Entry:
-        row = (job, str(manifest), name, canonical(request).decode(), os.getpid(), now, state, total)
+        row = (job, str(manifest), name, _text(request), os.getpid(), now, state, total)
         cursor = self._database.connection.execute(
             "INSERT INTO runs (job, manifest, name, request, pid, started, state, total) VALUES (?,?,?,?,?,?,?,?)", row
         )
@@ -170,7 +170,7 @@ class Journal:
     def end(self, job: str, run: int, state: str, summary: dict[str, object], now: float) -> None:
         """Record how a run ended."""
         with self._database.transaction() as connection:
-            text = canonical(summary).decode()
+            text = _text(summary)
             connection.execute("UPDATE runs SET ended=?, state=?, summary=? WHERE id=?", (now, state, text, run))
             connection.execute("DELETE FROM live WHERE run=?", (run,))
             self._change(job, run, state, "", now)
@@ -247,6 +247,11 @@ class Journal:
     def _change(self, job: str, run: int | None, state: str, detail: str, now: float) -> int:
         query = "INSERT INTO changes (job, run, time, state, detail) VALUES (?,?,?,?,?)"
         return self._database.connection.execute(query, (job, run, now, state, detail)).lastrowid or 0
+
+
+def _text(record: dict[str, object]) -> str:
+    """A record as JSON that the database takes, whatever the texts in it were read from."""
+    return sound(json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
 
 
 def _progress(data: list[Any]) -> Progress:

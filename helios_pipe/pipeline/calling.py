@@ -12,6 +12,7 @@ from helios_pipe.errors import AdapterError, HeliosPipeError, TransientAdapterEr
 from helios_pipe.events import Event
 from helios_pipe.job_ports import JobExecutionOptions, JobProgress
 from helios_pipe.ports import Capabilities, WorkerAdapter, WorkerJob, WorkerResult
+from helios_pipe.texts import sound
 
 _MOST_WARNINGS = 100
 
@@ -140,8 +141,17 @@ class CallingAdapter:
             raise AdapterError(f"{name} raised {type(error).__name__}: {error}") from error
         if not isinstance(result, WorkerResult):
             raise TransientAdapterError(f"{name} gave {type(result).__name__}, expected a WorkerResult")
+        result = _sound(result)
         _keep_log(job, result)
         return result
+
+
+def _sound(result: WorkerResult) -> WorkerResult:
+    """What an adapter read from somewhere may hold what cannot be kept."""
+    tools = {sound(name): sound(line) for name, line in result.tools.items()} if result.tools else result.tools
+    return result._replace(
+        stdout=sound(result.stdout), stderr=sound(result.stderr), reason=sound(result.reason), tools=tools
+    )
 
 
 def _keep_log(job: WorkerJob, result: WorkerResult) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import AdapterError, BlobError, HeliosPipeError, TransientAdapterError
 from helios_pipe.ports import Artifact, FailureClass, WorkerJob, WorkerResult
+from helios_pipe.texts import sound
 from helios_pipe.tuples import NamedTuple
 from helios_pipe.version import __version__
 
@@ -139,7 +140,7 @@ def read_http_reply(status: int, payload: bytes) -> WorkerResult:
 
 def read_body(status: int, body: Mapping[str, Any]) -> WorkerResult:
     """The result that a body of either dialect tells of. Raises AdapterError where the worker refused the request."""
-    message = str(body.get("message", ""))
+    message = _text(body, "message")
     if "exitCode" not in body and status != 200:
         if status == 400:
             raise AdapterError(
@@ -151,11 +152,11 @@ def read_body(status: int, body: Mapping[str, Any]) -> WorkerResult:
     code = body.get("exitCode", 0)
     code = code if type(code) is int else 1
     failure = _failure(body) or (FailureClass.COMMAND if code or status != 200 else None)
-    reason = str(body.get("reason", "")) or (f"exit code {code}" if failure else "")
+    reason = _text(body, "reason") or (f"exit code {code}" if failure else "")
     return WorkerResult(
         code,
-        stdout=str(body.get("stdout", body.get("output", ""))),
-        stderr=str(body.get("stderr", "")) or (message if failure else ""),
+        stdout=_text(body, "stdout" if "stdout" in body else "output"),
+        stderr=_text(body, "stderr") or (message if failure else ""),
         duration_ms=_whole(body.get("durationMs")) or 0,
         failure=failure,
         reason=reason,
@@ -169,7 +170,7 @@ def read_body(status: int, body: Mapping[str, Any]) -> WorkerResult:
 
 def _second_dialect(body: Mapping[str, Any]) -> WorkerResult | None:
     if {"message", "chunkIndex", "output"} <= body.keys() and "exitCode" not in body:
-        return WorkerResult(0, stdout=str(body["output"]))
+        return WorkerResult(0, stdout=_text(body, "output"))
     return None
 
 
@@ -182,6 +183,11 @@ def _json(payload: bytes, what: str) -> Any:
 
 def _start(payload: bytes) -> str:
     return " ".join(payload[:300].decode("utf-8", "replace").split()) or "(nothing)"
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    """JSON may hold halves of characters, where a worker cut its output in the middle of one."""
+    return sound(str(body.get(name, "")))
 
 
 def _failure(body: Mapping[str, Any]) -> FailureClass | None:
@@ -203,8 +209,8 @@ def _list(body: Mapping[str, Any], name: str) -> list[Any]:
 def _tools(body: Mapping[str, Any]) -> dict[str, str]:
     """What the worker's programs say of themselves, the worker among them."""
     given = body.get("tools")
-    tools = {str(name): str(line) for name, line in given.items()} if isinstance(given, dict) else {}
-    return {**tools, "helios-pipe": str(body["worker"])} if "worker" in body else tools
+    tools = {sound(str(name)): sound(str(line)) for name, line in given.items()} if isinstance(given, dict) else {}
+    return {**tools, "helios-pipe": _text(body, "worker")} if "worker" in body else tools
 
 
 def _whole(value: object) -> int | None:

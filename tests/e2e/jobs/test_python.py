@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,28 @@ def raising(error: Exception) -> Callable[[], None]:
 def test_what_time_may_mend_is_tried_again(tmp_path: Path, first: Callable[[], Any]) -> None:
     result = JobExecutor(Odd(first)).execute(text_spec(2), options(tmp_path, concurrency=1))
     assert result.check().executed == 3
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_what_an_adapter_says_may_hold_what_cannot_be_written_down(tmp_path: Path, concurrency: int) -> None:
+    class Odd:
+        def execute(self, job: WorkerJob) -> WorkerResult:
+            code = int(job.meta["chunkId"] % 2)
+            Path(str(job.cwd), job.args[-1]).write_text("frame\n")
+            return WorkerResult(code, "o\udcff", "e\ud83c", reason="r\udcff" if code else "", tools={"t": "\udcff"})
+
+    odd: Any = Odd()
+    spec = text_spec(4)
+    chunks = [replace(chunk, command=f"render {chunk.id} {chunk.output_file}") for chunk in spec.chunks]
+    asked = options(tmp_path, concurrency=concurrency, keep_going=True)
+    result = JobExecutor(odd).execute(replace(spec, chunks=tuple(chunks)), asked)
+    assert (result.state, result.completed_chunk_ids) == (JobState.FAILED, (98, 100))
+    assert result.errors == dict.fromkeys(("render/0001", "render/0003"), "r\ufffd (e\ufffd)")
+
+
+def test_what_an_adapter_raises_may_hold_what_cannot_be_written_down(tmp_path: Path) -> None:
+    result = JobExecutor(Odd(raising(OSError("caf\udce9 is gone")))).execute(text_spec(1), options(tmp_path))
+    assert result.errors == {"render/0000": "Odd raised OSError: caf\ufffd is gone"}
 
 
 def test_an_adapter_that_is_broken_stops_the_job_and_says_how(tmp_path: Path) -> None:

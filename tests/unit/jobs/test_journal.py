@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +119,14 @@ def test_progress_of_a_run_is_gone_when_it_ends(board: Board) -> None:
     assert board.journal.progress(entry.run).done == 3
     board.journal.end("film-0001", entry.run, "completed", SUMMARY, 1001.0)
     assert board.journal.progress(entry.run) == Progress()
+
+
+def test_a_run_ends_whatever_is_in_the_texts_of_its_summary(board: Board) -> None:
+    entry = begin(board)
+    board.journal.end("film-0001", entry.run, "failed", {**SUMMARY, "stopped": "caf\udce9 \ud83c"}, 1001.0)
+    record = board.journal.run(entry.run)
+    assert record is not None
+    assert (record.state, json.loads(record.summary or "")["stopped"]) == ("failed", "caf\ufffd \ufffd")
 
 
 def test_forgetting_a_job_leaves_the_others(board: Board) -> None:

@@ -137,6 +137,17 @@ def test_json_that_is_no_reply_is_transient(payload: bytes) -> None:
         read_http_reply(200, payload)
 
 
+def test_half_a_character_in_a_reply_is_replaced() -> None:
+    cut = rb'"said \ud83c"'
+    http = read_http_reply(200, b'{"exitCode":1,"stdout":%s,"stderr":%s,"reason":%s,"tools":{"t":%s}}' % ((cut,) * 4))
+    assert (http.stdout, http.stderr, http.reason, http.tools) == (*("said \ufffd",) * 3, {"t": "said \ufffd"})
+    assert read_http_reply(500, b'{"message":%s}' % cut).reason == "said \ufffd"
+    assert read_lambda_reply(b'{"statusCode":200,"body":{"exitCode":0,"output":%s}}' % cut).stdout == "said \ufffd"
+    assert read_lambda_reply(b'{"message":"m","chunkIndex":1,"output":%s}' % cut).stdout == "said \ufffd"
+    with pytest.raises(AdapterError, match="refused the request: said \ufffd"):
+        read_http_reply(400, b'{"message":%s}' % cut)
+
+
 def test_what_we_add_survives_the_wire() -> None:
     result = WorkerResult(
         0,

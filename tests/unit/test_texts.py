@@ -1,0 +1,27 @@
+"""A text that can be written down stays; halves of characters are replaced."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from helios_pipe.texts import sound
+
+
+@pytest.mark.parametrize("text", ["", "plain", "é ü 語 \U0001f3ac", "\0\n\x7f", "\ufffd"])
+def test_what_can_be_written_down_is_left_as_it_is(text: str) -> None:
+    assert sound(text) is text
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("\ud800", "\ufffd"),
+        ("a\udfff語", "a\ufffd語"),
+        ("cut \ud83c", "cut \ufffd"),
+        (os.fsdecode(b"caf\xe9.txt"), "caf\ufffd.txt"),
+    ],
+)
+def test_half_a_character_is_replaced(text: str, found: str) -> None:
+    assert sound(text) == found
