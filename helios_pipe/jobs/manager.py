@@ -107,8 +107,10 @@ class JobManager:
     def resume_job(self, job_id: str, options: JobExecutionOptions | None = None) -> None:
         """Go on with a job that was paused, failed, was cancelled, or whose process died, in the background. What was
         finished is not made again. `options` take the place of those it had; callbacks and adapters are only remembered
-        within one process. A pause that has not come about yet is taken back."""
+        within one process. A pause that has not come about yet is taken back. Raises what is wrong with the options."""
         status = self._known(job_id)
+        if options is not None:
+            self._executor.check(status.spec, options)
         work = self._work(job_id)
         if work is not None and options is None and not work.control.is_set() and not work.control.at_once:
             work.control.resume()

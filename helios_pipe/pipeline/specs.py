@@ -22,6 +22,7 @@ from helios_pipe.manifest.paths import PathError, clean_output
 from helios_pipe.manifest.patterns import escape
 from helios_pipe.manifest.template import Field, Template
 from helios_pipe.pipeline.leavings import put_out
+from helios_pipe.pipeline.optioncheck import check_options
 from helios_pipe.pipeline.request import Request
 from helios_pipe.pipeline.session import Opened
 
@@ -54,6 +55,7 @@ class Prepared:
 
 def prepare(spec: JobSpec, options: JobExecutionOptions, cache_dir: Path | None) -> Prepared:
     """Check a spec with its options, and lay it out. Raises UsageError, ManifestError; touches nothing."""
+    check_options(options)
     job_id = check_job_id(spec.id) if spec.id is not None else _id_of(spec)
     root = folder_of(options)
     if not root.is_dir():

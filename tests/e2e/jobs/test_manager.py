@@ -113,6 +113,19 @@ def test_what_is_wrong_with_a_spec_is_said_at_once_and_nothing_is_kept(manager: 
     assert manager.list_jobs() == []
 
 
+def test_options_out_of_their_bounds_are_said_at_once_and_change_nothing(manager: JobManager, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="concurrency is the number -1"):
+        manager.submit_job(text_spec(1), options(tmp_path, concurrency=-1))
+    assert manager.list_jobs() == []
+    job_id = manager.submit_job(held(tmp_path), options(tmp_path))
+    until_held(manager, job_id)
+    manager.pause_job(job_id, now=True)
+    assert manager.wait(job_id).state is JobState.PAUSED
+    with pytest.raises(UsageError, match="retries is the number -2"):
+        manager.resume_job(job_id, options(tmp_path, retries=-2))
+    assert status_of(manager, job_id).state is JobState.PAUSED
+
+
 def test_a_pause_drains_and_resume_makes_the_rest(manager: JobManager, tmp_path: Path) -> None:
     job_id = manager.submit_job(held(tmp_path), options(tmp_path))
     until_held(manager, job_id)

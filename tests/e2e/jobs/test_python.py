@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -341,6 +342,32 @@ def test_an_id_or_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
         JobExecutor().execute(text_spec(1, job_id="../x"), options(tmp_path))
     with pytest.raises(UsageError, match=r"job_dir .*nowhere is no folder"):
         JobExecutor().execute(text_spec(1), options(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"concurrency": 0}, "concurrency is the number 0, expected a whole number of 1 or more"),
+        ({"concurrency": -1}, "concurrency is the number -1, expected a whole number of 1 or more"),
+        ({"concurrency": "x"}, "concurrency is the text 'x', expected a whole number of 1 or more"),
+        ({"concurrency": 1.5}, "concurrency is the number 1.5, expected a whole number of 1 or more"),
+        ({"concurrency": True}, "concurrency is true, expected a whole number of 1 or more"),
+        ({"retries": -1}, "retries is the number -1, expected a whole number of 0 or more"),
+        ({"retries": None}, "retries is nothing, expected a whole number of 0 or more"),
+        ({"retry_delay": -1}, "retry_delay is the number -1, expected seconds, 0 or more"),
+        ({"timeout": 0}, "timeout is the number 0, expected seconds, more than 0"),
+        ({"timeout": float("nan")}, "timeout is the number nan, expected seconds, more than 0"),
+        ({"timeout": "10s"}, "timeout is the text '10s', expected seconds, more than 0"),
+        ({"stall_timeout": float("inf")}, "stall_timeout is the number inf, expected seconds, more than 0"),
+        ({"deadline": -0.5}, "deadline is the number -0.5, expected seconds, 0 or more"),
+    ],
+)
+def test_options_out_of_their_bounds_are_refused_before_anything_is_made(
+    tmp_path: Path, asked: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(said)}$"):
+        JobExecutor().execute(text_spec(1), options(tmp_path, **asked))
+    assert not (tmp_path / ".helios").exists()
 
 
 def test_the_cache_may_be_in_the_folder_under_another_name(tmp_path: Path) -> None:
