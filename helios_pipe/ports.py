@@ -60,7 +60,8 @@ class WorkerJob(NamedTuple):
     times a second; it must not raise. `mask` are texts that appear nowhere. `meta` names the chunk for workers that fetch
     their own spec (`chunkId`, `jobSpecUrl`). `log_opened` is a descriptor of the log, empty as yet, where the caller has one to
     read and append with: nobody needs it, nobody may close it. `on_start` is called once, in the calling thread, as soon as
-    the command runs (Capabilities.tells_start): until it returns nobody looks after the command. It must not raise."""
+    the command runs (Capabilities.tells_start): until it returns nobody looks after the command. It must not raise. `grace_s` is
+    how long after `timeout_s` a remote worker, which ends the command itself, may take to answer."""
 
     command: str
     args: tuple[str, ...] = ()
@@ -77,6 +78,7 @@ class WorkerJob(NamedTuple):
     meta: Mapping[str, Any] = NOTHING
     log_opened: int | None = None
     on_start: Callable[[], None] | None = None
+    grace_s: float = 30.0
 
 
 class Artifact(NamedTuple):

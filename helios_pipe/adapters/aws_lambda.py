@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from helios_pipe.adapters.calls import Calls, CancelledCallError, Once
 from helios_pipe.adapters.invocations import Answer, Invocations
 from helios_pipe.adapters.lambda_errors import function_error, translated
-from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResult
+from helios_pipe.adapters.patience import Patience
+from helios_pipe.ports import Capabilities, WorkerJob, WorkerResult
 from helios_pipe.regex import regex
 from helios_pipe.worker.wire import chunk_of, read_lambda_reply, request_body
 
@@ -30,7 +31,8 @@ class LambdaConfig:
 
 class AwsLambdaAdapter:
     """A WorkerAdapter. Each `execute` is one invocation, never more: what may still be running must not be tried again.
-    A cancelled job's function runs on until its own time limit; what it leaves in the store harms nothing."""
+    A cancelled job's function runs on until its own time limit; what it leaves in the store harms nothing. So does one that
+    has not answered when the job's own time limit and its grace are over: it is lost."""
 
     def __init__(self, config: LambdaConfig) -> None:
         self.config = config
@@ -40,11 +42,13 @@ class AwsLambdaAdapter:
     def execute(self, job: WorkerJob) -> WorkerResult:
         """See WorkerAdapter. Raises ThrottledError, TransientAdapterError, AdapterError."""
         payload = request_body(*chunk_of(job, self.config.job_url))
+        patience = Patience(job)
+        cancel = job.cancel if job.timeout_s is None else patience
         try:
             with translated(self.config.function):
-                answer = self._invocations.get(job.cancel).invoke(payload, job.cancel)
+                answer = self._invocations.get(cancel).invoke(payload, cancel)
         except CancelledCallError:
-            return WorkerResult(1, failure=FailureClass.CANCELLED, reason="cancelled")
+            return patience.given_up(f"Lambda {self.config.function}")
         return _with_bill(_result(answer), answer)
 
     def probe(self) -> str:

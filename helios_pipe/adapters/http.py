@@ -6,6 +6,7 @@ Azure Functions, Modal, Fly, Knative, one's own box with `helios-pipe worker clo
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from threading import Event, Lock
 
 from helios_pipe.adapters.calls import Calls, CancelledCallError
 from helios_pipe.adapters.lines import BrokenLineError, EndlessReplyError, Lines, Reply
+from helios_pipe.adapters.patience import Patience
 from helios_pipe.errors import AdapterError, ThrottledError, TransientAdapterError
 from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResult
 from helios_pipe.worker.wire import chunk_of, read_http_reply, request_body
@@ -39,7 +41,8 @@ class HttpConfig:
 
 class HttpAdapter:
     """A WorkerAdapter. Each `execute` is one request. A cancelled job's command runs on until the worker's own time limit;
-    what it leaves in the store harms nothing."""
+    what it leaves in the store harms nothing. A worker that answers nobody for as long as a job's time limit and its grace
+    is lost; while it answers others, the request may still wait there for its turn."""
 
     def __init__(self, config: HttpConfig, headers: Headers | Mapping[str, str] | None = None) -> None:
         self.config = config
@@ -48,14 +51,16 @@ class HttpAdapter:
         self._lock = Lock()
         self._made: Lines | None = None
         self._calls = Calls()
+        self._heard = -math.inf
 
     def execute(self, job: WorkerJob) -> WorkerResult:
         """See WorkerAdapter. Raises ThrottledError, TransientAdapterError, AdapterError."""
         payload = request_body(*chunk_of(job, self.config.job_url))
+        patience = Patience(job, lambda: self._heard)
         try:
-            return self._post(payload, job.cancel)
+            return self._post(payload, job.cancel if job.timeout_s is None else patience)
         except CancelledCallError:
-            return WorkerResult(1, failure=FailureClass.CANCELLED, reason="cancelled")
+            return patience.given_up(self.config.url)
 
     def probe(self) -> str:
         """The version of the worker that answers there. Raises AdapterError with what to do."""
@@ -89,11 +94,13 @@ class HttpAdapter:
     ) -> Reply:
         headers = {"Content-Type": "application/json", **self._shown(cancel, refresh=refresh)}
         try:
-            return self._lines.send(method, url, headers, payload, cancel)
+            reply = self._lines.send(method, url, headers, payload, cancel)
         except BrokenLineError as error:
             raise TransientAdapterError(f"{self.config.url}: the connection broke: {error}") from error
         except EndlessReplyError as error:
             raise AdapterError(f"the worker's answer is larger than {LARGEST_REPLY >> 20} MiB") from error
+        self._heard = time.monotonic()
+        return reply
 
     def _shown(self, cancel: Event | None, *, refresh: bool) -> Mapping[str, str]:
         """What shows who we are, which may have to be fetched from somewhere."""

@@ -29,6 +29,8 @@ from helios_pipe.texts import sound
 
 LONGEST_THROTTLE_S = 900.0
 """After so long with nothing but throttles, an attempt counts as failed by the machinery."""
+_ANSWER_S, _SLOW_BYTES_S = 30.0, 4 << 20
+"""How long a worker may take besides its command: to start, to fetch the inputs at this rate, to leave the output and answer."""
 _USUAL_CONCURRENCY = 16
 LogPath = Callable[[str, int], Path]
 
@@ -106,12 +108,14 @@ class RemoteActionRunner:
 
     def _call(self, action: Action, place: Place, attempt: int, cancel: Event) -> WorkerResult:
         """The worker's result. A throttle is waited out: it slows everybody down, and fails nobody."""
+        limited = action.limits.timeout_s is not None
         job = WorkerJob(
             action.argv[0],
             action.argv[1:],
             timeout_s=action.limits.timeout_s,
             stall_timeout_s=action.limits.stall_timeout_s,
             cancel=cancel,
+            grace_s=_ANSWER_S + (action.shared.size + action.extra.size) / _SLOW_BYTES_S if limited else _ANSWER_S,
             meta={"chunkId": place.chunk_id, "jobSpecUrl": place.url, "node": action.node, "attempt": attempt},
         )
         while True:

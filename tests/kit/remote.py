@@ -81,6 +81,7 @@ class HandlerAdapter:
 
     def __init__(self, handler: AwsHandler, concurrency: int = 4) -> None:
         self.capabilities = Capabilities(remote=True, costs_money=True, concurrency=concurrency)
+        self.jobs: list[WorkerJob] = []
         self.events: list[dict[str, Any]] = []
         self.before: Callable[[], WorkerResult | None] = lambda: None
         self.under_way = 0
@@ -99,6 +100,7 @@ class HandlerAdapter:
                 self.under_way -= 1
 
     def _call(self, job: WorkerJob) -> WorkerResult:
+        self.jobs.append(job)
         event = json.loads(request_body(*chunk_of(job, None)))
         self.events.append(event)
         return read_lambda_reply(json.dumps(self._handler(event, None)).encode())

@@ -309,6 +309,58 @@ def test_a_cancelled_call_returns_at_once() -> None:
         release.set()
 
 
+def limited(worker: HttpAdapter, timeout_s: float, grace_s: float) -> WorkerResult:
+    meta = {"chunkId": 0, "jobSpecUrl": "s3://b/jobs/x.json"}
+    return worker.execute(WorkerJob("x", timeout_s=timeout_s, grace_s=grace_s, meta=meta))
+
+
+class Hanging(HttpService):
+    """A worker that takes a request and never answers, but those for chunk 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = Event()
+
+    def answer(self, request: Request) -> Answer:
+        if json.loads(request.body)["chunkIndex"] != 1:
+            self.release.wait()
+        return Answer(200, b'{"exitCode": 0, "stdout": "ok", "stderr": ""}')
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    service = Hanging()
+    with serving(service):
+        yield service
+        service.release.set()
+
+
+def test_a_worker_that_owes_an_answer_for_too_long_is_lost(hanging: Hanging) -> None:
+    began = time.monotonic()
+    with pytest.raises(
+        TransientAdapterError, match=r"has not answered for 1 s, though the command may take 0\.5 s at most"
+    ):
+        limited(plain(hanging.url), 0.5, 0.5)
+    assert 1.0 <= time.monotonic() - began < 10
+
+
+def test_a_worker_that_answers_others_is_not_lost(hanging: Hanging) -> None:
+    worker = plain(hanging.url)
+    release = threading.Timer(2.0, hanging.release.set)
+    stop = Event()
+
+    def others() -> None:
+        while not stop.wait(0.1):
+            call(worker, chunk=1)
+
+    with ExitStack() as stack:
+        for thread in (release, Thread(target=others)):
+            thread.start()
+            stack.callback(thread.join)
+        stack.callback(stop.set)
+        assert limited(worker, 0.5, 0.5).stdout == "ok"
+
+
 def test_a_token_is_kept_until_shortly_before_it_expires(google: FakeGoogle, clock: FakeClock) -> None:
     clock.now = time.time()
     tokens = IdTokens("https://render.example", clock=clock)

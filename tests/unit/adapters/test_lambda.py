@@ -255,6 +255,12 @@ def test_a_cancelled_call_returns_at_once(mischief: AwsLambdaAdapter) -> None:
     assert (result.failure, result.reason) == (FailureClass.CANCELLED, "cancelled")
 
 
+def test_a_function_that_owes_an_answer_for_too_long_is_lost(mischief: AwsLambdaAdapter) -> None:
+    job = WorkerJob("x", timeout_s=0.2, grace_s=0.3, meta={"chunkId": 0, "jobSpecUrl": "s3://b/hang"})
+    with pytest.raises(TransientAdapterError, match=r"Lambda \S+ has not answered for 0.5 s, though .* 0.2 s at most"):
+        mischief.execute(job)
+
+
 def test_a_probe_runs_nothing(mischief: AwsLambdaAdapter, emulator: LambdaEmulator) -> None:
     assert mischief.probe() == "$LATEST"
     assert emulator.payloads == []
