@@ -20,7 +20,7 @@ class JobFailedError(HeliosPipeError):
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """How far a job is: chunks (and a merge counts as one more), and which are under way."""
+    """How far a job is: chunks (and a merge counts as one more), and the ids of those under way, in order."""
 
     completed: int
     total: int

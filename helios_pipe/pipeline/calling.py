@@ -27,7 +27,7 @@ class Calls:
         self._lock = Lock()
         self._done = 0
         self._failed = 0
-        self._running: tuple[int, ...] = ()
+        self._running: set[int] = set()
         self._results: dict[str, WorkerResult] = {}
         self.completed: list[int] = []
         self.warnings: list[str] = []
@@ -36,15 +36,20 @@ class Calls:
         """One event of the run."""
         name = event["event"]
         if name == "node_finished":
+            self._under_way(str(event["node"]), going=False)
             self._node_finished(str(event["node"]), str(event["status"]))
-        elif name == "progress":
-            names = event["running"]
-            self._running = tuple(self._ids[n] for n in names if n in self._ids) if isinstance(names, list) else ()
+        elif name in ("node_started", "retry"):
+            self._under_way(str(event["node"]), going=name == "node_started")
             self._progress()
-        elif name == "plan":
+        elif name in ("plan", "progress"):
             self._progress()
         elif name == "warning":
             self.warn(str(event["message"]))
+
+    def _under_way(self, node: str, *, going: bool) -> None:
+        chunk = self._ids.get(node)
+        if chunk is not None:
+            (self._running.add if going else self._running.discard)(chunk)
 
     def _node_finished(self, node: str, status: str) -> None:
         if status == "failed":
@@ -60,7 +65,7 @@ class Calls:
         self._progress()
 
     def _progress(self) -> None:
-        progress = JobProgress(self._done, self._total, self._failed, self._running)
+        progress = JobProgress(self._done, self._total, self._failed, tuple(sorted(self._running)))
         self._call("on_progress", self._options.on_progress, progress)
 
     def of_adapter(self, node: str) -> tuple[Callable[[str], None] | None, Callable[[str], None] | None]:

@@ -70,6 +70,32 @@ def test_a_spec_is_made_and_told_of(tmp_path: Path) -> None:
     assert all(r.exit_code == 0 and r.duration_ms >= 0 for _, r in done)
 
 
+def test_progress_says_which_chunks_are_under_way(tmp_path: Path) -> None:
+    told: list[JobProgress] = []
+    complete: list[int] = []
+    stale: list[JobProgress] = []
+
+    def on_progress(now: JobProgress) -> None:
+        told.append(now)
+        if set(now.running) & set(complete):
+            stale.append(now)
+
+    JobExecutor().execute(
+        text_spec(3, script="sleep 0.2"),
+        options(tmp_path, concurrency=1, on_progress=on_progress, on_chunk_complete=lambda c, _: complete.append(c)),
+    ).check()
+    assert {chunk for now in told for chunk in now.running} == {98, 99, 100}
+    assert stale == []
+    assert (told[0].running, told[-1].running) == ((), ())
+
+
+def test_a_chunk_that_waits_to_be_tried_again_is_not_under_way(tmp_path: Path) -> None:
+    told: list[tuple[int, ...]] = []
+    asked = options(tmp_path, on_progress=lambda now: told.append(now.running), retries=1, retry_delay=0.01)
+    JobExecutor().execute(text_spec(1, script="exit 3"), asked)
+    assert [running for at, running in enumerate(told) if running != told[at - 1]] == [(100,), (), (100,), ()]
+
+
 def test_what_was_made_is_not_made_again(tmp_path: Path) -> None:
     adapter = Counting()
     executor = JobExecutor(adapter)
