@@ -45,7 +45,8 @@ class JobOutput:
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """What a job came to. `errors` says of each node that failed why, by name; `error` why the job as a whole could not go on,
-    where that was not a node's fault; `warnings` what was odd besides, callbacks that raised among it."""
+    where that was not a node's fault; `warnings` what was odd besides, callbacks that raised among it. `failed_chunks` are the
+    last attempts at chunks that failed, by id, with the ends of what they printed."""
 
     job_id: str
     state: JobState
@@ -57,6 +58,7 @@ class JobResult:
     error: str = ""
     warnings: tuple[str, ...] = ()
     duration_s: float = 0.0
+    failed_chunks: Mapping[int, WorkerResult] = field(default_factory=dict)
 
     def check(self) -> JobResult:
         """Itself, where it is a success. Raises JobFailedError."""

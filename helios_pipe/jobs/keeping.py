@@ -21,6 +21,7 @@ _LOG_BYTES = 2_000_000
 _MOST_LOG, _LEAST_LOG = 4000, 200
 """Characters of each stream that a record has of a chunk: fewer where there are many chunks."""
 _TRIES = 5
+_NOTHING = ChunkLog()
 
 _PLAIN = {
     "concurrency": "concurrency", "merge": "merge", "retries": "retries", "retryDelay": "retry_delay",
@@ -88,6 +89,9 @@ class Keeper:
     def chunk(self, chunk_id: int, result: WorkerResult) -> None:
         """A chunk is there."""
         self._done.add(chunk_id)
+        self._log(chunk_id, result)
+
+    def _log(self, chunk_id: int, result: WorkerResult) -> None:
         most = max(_LEAST_LOG, min(_MOST_LOG, _LOG_BYTES // (2 * self._chunks)))
         self._logs[chunk_id] = ChunkLog(result.stdout[-most:], result.stderr[-most:], result.duration_ms)
 
@@ -96,6 +100,8 @@ class Keeper:
         error = "; ".join(result.reasons()) or None
         outputs = [{"path": str(o.path), "sha256": o.sha256, "size": o.size} for o in result.outputs]
         done = set(result.completed_chunk_ids)
+        for chunk_id, failed in result.failed_chunks.items():
+            self._log(chunk_id, failed)
 
         def change(status: JobStatus) -> JobStatus:
             complete = result.state is JobState.COMPLETED
@@ -116,10 +122,12 @@ class Keeper:
         self._insist(lambda s: self._with_progress(s).replace(state=JobState.FAILED, error=text))
 
     def _with_progress(self, status: JobStatus) -> JobStatus:
+        # Of a chunk that was found in the cache nothing is heard: what it printed when it was made stays.
+        fresh = {chunk: log for chunk, log in self._logs.items() if log != _NOTHING or chunk not in status.chunk_logs}
         return status.replace(
             completed_chunks=len(self._done),
             progress=round(self._progress.fraction, 6),
-            chunk_logs={**status.chunk_logs, **self._logs},
+            chunk_logs={**status.chunk_logs, **fresh},
         )
 
     def _metrics(self, result: JobResult) -> Mapping[str, Any]:

@@ -15,6 +15,8 @@ from helios_pipe.ports import Capabilities, WorkerAdapter, WorkerJob, WorkerResu
 from helios_pipe.texts import sound
 
 _MOST_WARNINGS = 100
+_END = 4000
+"""Characters of each stream that are kept of a chunk that failed."""
 
 
 class Calls:
@@ -30,6 +32,8 @@ class Calls:
         self._running: set[int] = set()
         self._results: dict[str, WorkerResult] = {}
         self.completed: list[int] = []
+        self.failed: dict[int, WorkerResult] = {}
+        """What the last attempts at the chunks that failed came to, the ends of what they printed."""
         self.warnings: list[str] = []
 
     def __call__(self, event: Event) -> None:
@@ -52,11 +56,13 @@ class Calls:
             (self._running.add if going else self._running.discard)(chunk)
 
     def _node_finished(self, node: str, status: str) -> None:
+        result = self._results.pop(node, None)
         if status == "failed":
             self._failed += 1
+            if node in self._ids and result is not None:
+                self.failed[self._ids[node]] = _ends(result)
         elif status != "skipped":
             self._done += 1
-            result = self._results.pop(node, None)
             if node in self._ids:
                 chunk = self._ids[node]
                 self.completed.append(chunk)
@@ -74,9 +80,11 @@ class Calls:
         if chunk is None:
             return None, None
         out, err = self._options.on_chunk_stdout, self._options.on_chunk_stderr
+        # Whoever is given results wants to know which stream is which: these are told apart only where somebody listens.
+        unheard = None if self._options.on_chunk_complete is None else _unheard
         return (
-            None if out is None else partial(self._call, "on_chunk_stdout", out, chunk),
-            None if err is None else partial(self._call, "on_chunk_stderr", err, chunk),
+            unheard if out is None else partial(self._call, "on_chunk_stdout", out, chunk),
+            unheard if err is None else partial(self._call, "on_chunk_stderr", err, chunk),
         )
 
     def attempted(self, node: str, result: WorkerResult) -> None:
@@ -104,6 +112,14 @@ class Calls:
             self.warn(f"{name} raised {type(error).__name__}: {error}")
 
 
+def _unheard(_: str) -> None:
+    """What a chunk prints where nobody wants to hear it as it comes."""
+
+
+def _ends(result: WorkerResult) -> WorkerResult:
+    return result._replace(stdout=result.stdout[-_END:], stderr=result.stderr[-_END:])
+
+
 class CallingAdapter:
     """A WorkerAdapter in front of a program's own: hands it what belongs to the chunk, tells what it prints, and keeps what
     is wrong with the adapter apart from what is wrong with the command."""
@@ -126,7 +142,11 @@ class CallingAdapter:
             on_stdout=out if streams else None,
             on_stderr=err if streams else None,
         )
-        result = self._checked(asked)
+        try:
+            result = self._checked(asked)
+        except HeliosPipeError as error:
+            self._calls.attempted(node, WorkerResult(1, reason=str(error)))
+            raise
         if not streams:
             for tell, text in ((out, result.stdout), (err, result.stderr)):
                 if tell is not None and text:

@@ -155,6 +155,7 @@ def _result(prepared: Prepared, summary: Summary, calls: Calls, parts: Sequence[
         summary.stopped,
         tuple(calls.warnings),
         summary.duration_s,
+        calls.failed,
     )
 
 

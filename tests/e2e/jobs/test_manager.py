@@ -180,6 +180,31 @@ def test_a_failed_job_says_why_and_can_be_resumed(manager: JobManager, tmp_path:
     assert (done.state, done.error, done.completed_chunks) == (JobState.COMPLETED, None, 4)
 
 
+def test_the_record_has_both_streams_of_each_chunk_also_of_one_that_failed(manager: JobManager, tmp_path: Path) -> None:
+    script = f"echo out $n; echo err $n >&2; [ -e {gate(tmp_path)} ] || [ $n != 99 ] || exit 1"
+    job_id = manager.submit_job(text_spec(2, script=script), options(tmp_path))
+    failed = manager.wait(job_id)
+    assert failed.state is JobState.FAILED
+    assert {c: (log.stdout, log.stderr) for c, log in failed.chunk_logs.items()} == {
+        100: ("out 100\n", "err 100\n"),
+        99: ("out 99\n", "err 99\n"),
+    }
+    assert failed.chunk_logs[99].duration_ms > 0
+
+
+def test_what_a_chunk_printed_stays_when_it_is_found_in_the_cache(manager: JobManager, tmp_path: Path) -> None:
+    job_id = manager.submit_job(held(tmp_path), options(tmp_path))
+    until_held(manager, job_id)
+    manager.pause_job(job_id)
+    gate(tmp_path).touch()
+    before = manager.wait(job_id).chunk_logs
+    assert before[99].stdout == "held\n"
+    manager.resume_job(job_id)
+    done = manager.wait(job_id)
+    assert done.state is JobState.COMPLETED
+    assert {chunk: done.chunk_logs[chunk] for chunk in before} == before
+
+
 def test_what_nobody_foresaw_is_a_failure_with_its_name(tmp_path: Path) -> None:
     class Bad(JobExecutor):
         def execute(self, *_: Any, **__: Any) -> Any:

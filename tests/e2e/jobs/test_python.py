@@ -155,6 +155,17 @@ def test_a_chunk_that_fails_stops_new_work_and_is_named(tmp_path: Path) -> None:
     assert going.completed_chunk_ids == (95, 96, 98, 99, 100)
 
 
+def test_results_tell_the_streams_apart_and_what_a_failed_chunk_printed(tmp_path: Path) -> None:
+    done: list[WorkerResult] = []
+    spec = text_spec(2, script="echo out $n; echo err $n >&2; [ $n != 99 ] || exit 1")
+    asked = options(tmp_path, retries=1, retry_delay=0.01, on_chunk_complete=lambda _, result: done.append(result))
+    result = JobExecutor().execute(spec, asked)
+    assert [(r.stdout, r.stderr) for r in done] == [("out 100\n", "err 100\n")]
+    assert {chunk: (r.exit_code, r.stdout, r.stderr) for chunk, r in result.failed_chunks.items()} == {
+        99: (1, "out 99\n", "err 99\n")
+    }
+
+
 def test_retries_are_followed(tmp_path: Path) -> None:
     tries = tmp_path.parent / f"{tmp_path.name}.tries"
     script = f"echo x >> {tries}; [ $(wc -l < {tries}) -ge 3 ] || exit 9"
