@@ -10,7 +10,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import AdapterError, BlobError, HeliosPipeError, TransientAdapterError
@@ -53,10 +53,21 @@ def read_request(event: object) -> ChunkRequest | None:
     if not isinstance(event, dict):
         return None
     url, index = event.get("jobPath"), event.get("chunkIndex")
-    if not isinstance(url, str) or not url or not isinstance(index, (int, float)) or isinstance(index, bool):
+    if not isinstance(url, str) or not url or not _is_number(index):
         return None
     chunk_id = int(index) if math.isfinite(index) and index == int(index) else None
     return ChunkRequest(url, chunk_id, "NaN" if math.isnan(index) else str(index))
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    """A whole number that is none of JavaScript's, for having hundreds of digits, is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
 
 
 def no_such_chunk(request: ChunkRequest) -> tuple[int, Body]:

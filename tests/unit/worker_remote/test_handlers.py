@@ -101,6 +101,15 @@ def test_a_number_is_taken_as_javascript_takes_it(handler: AwsHandler, url: str)
     assert handler({"jobPath": url, "chunkIndex": True}, None)["statusCode"] == 400
 
 
+def test_a_number_that_javascript_does_not_have_is_none(handler: AwsHandler, server: CloudRunServer, url: str) -> None:
+    for digits in (309, 400, 4000):
+        refused = {"message": "Missing jobPath or chunkIndex"}
+        index = "9" * digits
+        assert ask(server, f'{{"jobPath": "{url}", "chunkIndex": {index}}}'.encode())[::2] == (400, refused)
+        assert handler({"jobPath": url, "chunkIndex": -int(index)}, None)["statusCode"] == 400
+    assert "not found in job spec" in handler({"jobPath": url, "chunkIndex": 10**300}, None)["body"]
+
+
 @pytest.mark.parametrize(
     "path", ["/nope.json", "/etc/hostname", "/etc/passwd", "s3://b/j/job.json", "http://169.254.169.254/"]
 )
