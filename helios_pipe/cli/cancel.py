@@ -14,7 +14,7 @@ _END_S = 20.0
 @click.command("cancel")
 @job_options
 def command(job: str, cache_dir: str | None, as_json: bool) -> int:
-    """Cancel JOB: what runs is ended, what was finished is kept. A paused job can be cancelled, too."""
+    """Cancel JOB: what runs is ended, what was finished is kept. A paused or failed job can be cancelled, too."""
     from helios_pipe.engine.options import RunState
 
     with open_board(cache_dir, job) as board:

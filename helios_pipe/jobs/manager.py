@@ -125,8 +125,9 @@ class JobManager:
                     self._begin(status, options or self._asked.get(job_id) or options_of(status))
 
     def cancel_job(self, job_id: str) -> None:
-        """End a job; what was finished stays in the cache. A paused one can be cancelled, too; one that is over already
-        stays as it is. Returns at once: `wait` tells when it has ended."""
+        """End a job; what was finished stays in the cache. One that nothing is at, because it was paused, failed or its process
+        died, is cancelled from now on, and its record still says why it failed; one that is completed or cancelled stays as it
+        is. Returns at once: `wait` tells when it has ended."""
         status = self._known(job_id)
         work = self._work(job_id)
         if work is not None:

@@ -180,6 +180,22 @@ def test_a_failed_job_says_why_and_can_be_resumed(manager: JobManager, tmp_path:
     assert (done.state, done.error, done.completed_chunks) == (JobState.COMPLETED, None, 4)
 
 
+def test_a_failed_job_can_be_cancelled_says_still_why_it_failed_and_can_be_resumed(
+    manager: JobManager, tmp_path: Path
+) -> None:
+    spec = text_spec(1, script=f"[ -e {gate(tmp_path)} ] || exit 3")
+    job_id = manager.submit_job(spec, options(tmp_path))
+    error = manager.wait(job_id).error
+    assert error == "render/0000: exit code 3"
+    manager.cancel_job(job_id)
+    cancelled = status_of(manager, job_id)
+    assert (cancelled.state, cancelled.error) == (JobState.CANCELLED, error)
+    gate(tmp_path).touch()
+    manager.resume_job(job_id)
+    done = manager.wait(job_id)
+    assert (done.state, done.error) == (JobState.COMPLETED, None)
+
+
 def test_the_record_has_both_streams_of_each_chunk_also_of_one_that_failed(manager: JobManager, tmp_path: Path) -> None:
     script = f"echo out $n; echo err $n >&2; [ -e {gate(tmp_path)} ] || [ $n != 99 ] || exit 1"
     job_id = manager.submit_job(text_spec(2, script=script), options(tmp_path))
