@@ -45,7 +45,7 @@ class FileJobRepository:
                 continue
             try:
                 status = self._read(self._folder / name, name.removesuffix(_SUFFIX))
-            except CorruptRecordError as error:
+            except (CorruptRecordError, StoreError) as error:
                 warn_of(error)
                 continue
             if status is not None:

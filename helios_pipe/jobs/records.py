@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Iterable
 
-from helios_pipe.errors import UsageError
+from helios_pipe.errors import HeliosPipeError, UsageError
 from helios_pipe.job_status import CorruptRecordError, JobStatus
 
 
@@ -41,6 +41,6 @@ def from_text(text: str | bytes, job_id: str, place: str) -> JobStatus:
     return status
 
 
-def warn_of(error: CorruptRecordError) -> None:
+def warn_of(error: HeliosPipeError) -> None:
     """Say that a record was left out."""
     warnings.warn(f"a job's record was left out: {error.message}", RuntimeWarning, stacklevel=3)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from helios_pipe.errors import UsageError
+from helios_pipe.errors import StoreError, UsageError
 from helios_pipe.job_ports import JobRepository
 from helios_pipe.job_status import ChunkLog, CorruptRecordError, JobState, JobStatus
 from helios_pipe.jobs.files import FileJobRepository
@@ -235,6 +235,16 @@ def test_a_corrupt_record_is_an_error_in_get_and_left_out_of_the_list_with_a_war
     assert [one.id for one in repository.list()] == ["good"]
 
 
+def test_what_is_no_file_is_an_error_in_get_and_left_out_of_the_list_with_a_warning(tmp_path: Path) -> None:
+    repository = FileJobRepository(tmp_path)
+    repository.save(status("good"))
+    (tmp_path / "bad.json").mkdir()
+    with pytest.raises(StoreError, match=r"bad\.json cannot be read: Is a directory"):
+        repository.get("bad")
+    with pytest.warns(RuntimeWarning, match=r"a job's record was left out: .*bad\.json cannot be read: Is a directory"):
+        assert [one.id for one in repository.list()] == ["good"]
+
+
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     repository = FileJobRepository(tmp_path)
     for n in range(5):
@@ -244,8 +254,6 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -
 
 
 def test_a_database_that_is_none_is_said_to_be_so(tmp_path: Path) -> None:
-    from helios_pipe.errors import StoreError
-
     (tmp_path / "jobs.sqlite").write_bytes(b"no database " * 1000)
     with pytest.raises(StoreError, match="cannot be used: file is not a database"):
         SqliteJobRepository(tmp_path / "jobs.sqlite").list()
