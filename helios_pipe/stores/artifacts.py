@@ -210,11 +210,14 @@ def _files_below(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _make_folder(root: Path, folder: str) -> None:
-    """Make a folder of the bundle, and refuse one that leads out by a link that stands there already."""
-    path = root / folder
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be made: {error.strerror}") from error
-    if path.resolve() != path:
-        raise StoreError(f"{path} leads out of {root} by a link")
+    """Make a folder of the bundle, and refuse one that leads out by a link that stands there already. Each part is looked at
+    before anything is made below it."""
+    path = root
+    for part in Path(folder).parts:
+        path = path / part
+        if path.is_symlink():
+            raise StoreError(f"{path} leads out of {root} by a link")
+        try:
+            path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be made: {error.strerror}") from error

@@ -204,9 +204,27 @@ def test_a_link_in_the_target_leads_nothing_out(assets: Path, tmp_path: Path) ->
         storage.download_asset_bundle("job-1", url, target)
     assert list(outside.iterdir()) == []
     (target / "tex").unlink()
+    (target / "tex").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match=r"leads out of .* by a link"):
+        storage.download_asset_bundle("job-1", url, target)
+    assert not (tmp_path / "nowhere").exists()
+    (target / "tex").unlink()
     (target / "scene.json").symlink_to(outside / "scene.json")
     storage.download_asset_bundle("job-1", url, target)
     assert files(target) == files(assets)
+    assert list(outside.iterdir()) == []
+
+
+def test_a_link_on_the_way_makes_no_folder_outside(tmp_path: Path) -> None:
+    source, target, outside = (tmp_path / name for name in ("source", "target", "outside"))
+    for folder in (source / "tex/deep/er", target, outside):
+        folder.mkdir(parents=True)
+    (source / "tex/deep/er/wood.png").write_bytes(b"wood")
+    (target / "tex").symlink_to(outside)
+    storage = StoreArtifacts(MemoryStore())
+    url = storage.upload_asset_bundle("job-1", source)
+    with pytest.raises(StoreError, match=r"tex leads out of .* by a link"):
+        storage.download_asset_bundle("job-1", url, target)
     assert list(outside.iterdir()) == []
 
 
