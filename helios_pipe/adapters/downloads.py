@@ -11,7 +11,7 @@ from helios_pipe.action.model import Entry, Output, Tree
 from helios_pipe.action.tree import read_tree
 from helios_pipe.cache.blobs import Blob, Blobs
 from helios_pipe.digest import Digest
-from helios_pipe.errors import AdapterError, OutputError, StoreError
+from helios_pipe.errors import AdapterError, OutputError, StoreError, TransientAdapterError
 from helios_pipe.media.names import is_image
 from helios_pipe.ports import Artifact, BlobStore, WorkerResult
 from helios_pipe.worker.outputs import check_output
@@ -27,8 +27,9 @@ class Downloads:
         self._blobs = blobs
 
     def output(self, result: WorkerResult, output: Output) -> Blob:
-        """The output that a successful result names. Raises AdapterError where it names none, OutputError where it is not
-        what was declared, BlobMissingError and BlobDamagedError where the store does not have it as promised."""
+        """The output that a successful result names. Raises AdapterError where it names none, TransientAdapterError where what
+        it names is something else, OutputError where it is not what was declared, BlobMissingError and BlobDamagedError where
+        the store does not have it as promised."""
         artifact = _artifact(result.artifacts, f"{output.name}/" if output.folder else output.name)
         return self._folder(artifact, output) if output.folder else self._file(artifact, output)
 
@@ -54,7 +55,9 @@ class Downloads:
         try:
             self._store.get(digest, Path(temp))
             if os.path.getsize(temp) != artifact.size:
-                raise AdapterError(f"the worker says that {output.name} has {artifact.size} bytes, and it has others")
+                raise TransientAdapterError(
+                    f"the worker says that {output.name} has {artifact.size} bytes, and it has others"
+                )
             check_output(temp, output)
             return self._blobs.adopt(temp, digest)
         finally:
@@ -71,11 +74,11 @@ class Downloads:
         temp = self._blobs.temp_path()
         try:
             self._store.get(digest, Path(temp))
-            tree = read_tree(Path(temp).read_bytes())
+            tree = _read_tree(Path(temp).read_bytes(), digest)
         finally:
             Path(temp).unlink(missing_ok=True)
         if tree.digest != digest:
-            raise AdapterError(f"the worker's tree {digest} is not written as trees are")
+            raise TransientAdapterError(f"the worker's tree {digest} is not written as trees are")
         return tree
 
     def _member(self, entry: Entry) -> None:
@@ -83,7 +86,7 @@ class Downloads:
         try:
             self._store.get(entry.digest, Path(temp))
             if os.path.getsize(temp) != entry.size:
-                raise AdapterError(
+                raise TransientAdapterError(
                     f"the worker's tree says that {entry.path} has {entry.size} bytes, and it has others"
                 )
             self._blobs.adopt(temp, entry.digest)
@@ -105,6 +108,13 @@ def _artifact(artifacts: Iterable[Artifact], wanted: str) -> Artifact:
         f"the worker says that all went well, and names {what} where {wanted!r} was to be made",
         hint="Is it a helios-pipe worker? Helios' own leave nothing in the store (see docs/cloud.md).",
     )
+
+
+def _read_tree(data: bytes, digest: Digest) -> Tree:
+    try:
+        return read_tree(data)
+    except StoreError as error:
+        raise TransientAdapterError(f"the worker's tree {digest} is none: {error.message}") from error
 
 
 def _check_folder(tree: Tree, output: Output) -> None:

@@ -150,7 +150,8 @@ def read_http_reply(status: int, payload: bytes) -> WorkerResult:
 
 
 def read_body(status: int, body: Mapping[str, Any]) -> WorkerResult:
-    """The result that a body of either dialect tells of. Raises AdapterError where the worker refused the request."""
+    """The result that a body of either dialect tells of. Raises AdapterError where the worker refused the request,
+    TransientAdapterError where an artifact is none."""
     message = _text(body, "message")
     if "exitCode" not in body and status != 200:
         if status == 400:
@@ -172,7 +173,7 @@ def read_body(status: int, body: Mapping[str, Any]) -> WorkerResult:
         failure=failure,
         reason=reason,
         artifacts=tuple(_read_artifact(item) for item in _list(body, "artifacts")),
-        log=_read_artifact(body["log"]) if body.get("log") else None,
+        log=_artifact_of(body.get("log")),
         lacking=_lacking(body),
         tools=_tools(body),
         memory_mb=_whole(body.get("memoryMb")),
@@ -228,12 +229,20 @@ def _whole(value: object) -> int | None:
     return value if type(value) is int and value >= 0 else None
 
 
-def _read_artifact(item: object) -> Artifact:
+def _artifact_of(item: object) -> Artifact | None:
+    """The artifact that a value stands for; None where it is none."""
     if isinstance(item, dict):
         path, digest, size = item.get("path"), item.get("sha256"), item.get("size")
         if isinstance(path, str) and isinstance(digest, str) and is_digest(digest) and _whole(size) is not None:
             return Artifact(path, Digest(digest), int(size or 0))
-    raise AdapterError(
+    return None
+
+
+def _read_artifact(item: object) -> Artifact:
+    artifact = _artifact_of(item)
+    if artifact is not None:
+        return artifact
+    raise TransientAdapterError(
         f"the worker names an artifact that is none: {str(item)[:200]}",
         hint="Deploy the worker and the orchestrator from the same version of helios-pipe.",
     )

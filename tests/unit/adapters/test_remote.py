@@ -372,7 +372,8 @@ def test_an_artifact_of_another_size_or_content_is_refused(farm: Farm) -> None:
     digest = digest_bytes(b"xyz")
     farm.store.put(digest, farm.folder / "blob")
     outcome = answer(farm, WorkerResult(0, artifacts=(Artifact("out.txt", digest, 4),)))
-    assert outcome.failure is FailureClass.FATAL
+    assert outcome.failure is FailureClass.INFRASTRUCTURE
+    assert "the worker says that out.txt has 4 bytes, and it has others" in outcome.reason
     path = farm.folder / "store" / "cas" / digest[:2] / digest
     path.chmod(0o644)
     path.write_bytes(b"xyy")
@@ -380,6 +381,16 @@ def test_an_artifact_of_another_size_or_content_is_refused(farm: Farm) -> None:
     assert outcome.failure is FailureClass.INFRASTRUCTURE
     assert f"blob {digest} is damaged" in outcome.reason
     assert farm.blobs.mark(digest) is None
+
+
+@pytest.mark.parametrize("data", [b"no tree", b'{"../x": {"mode": 420, "sha256": "%s", "size": 1}}' % (b"a" * 64)])
+def test_a_folder_whose_tree_is_none_is_tried_again(farm: Farm, data: bytes) -> None:
+    (farm.folder / "blob").write_bytes(data)
+    farm.store.put(digest_bytes(data), farm.folder / "blob")
+    farm.adapter.before = lambda: WorkerResult(0, artifacts=(Artifact("f/", digest_bytes(data), 1),))
+    outcome = farm.run(action(python("pass"), "f/"))
+    assert outcome.failure is FailureClass.INFRASTRUCTURE
+    assert outcome.reason.startswith(f"the worker's tree {digest_bytes(data)} is none: ")
 
 
 def test_an_artifact_with_too_few_frames_is_refused_by_us_too(farm: Farm) -> None:

@@ -200,9 +200,10 @@ def test_an_errors_class_survives_the_wire(
     "artifact",
     [{}, "x", {"path": "a", "sha256": "x", "size": 1}, {"path": "a", "sha256": DIGEST, "size": -1}, {"path": 1}],
 )
-def test_an_artifact_that_is_none_is_refused(artifact: object) -> None:
-    with pytest.raises(AdapterError, match="the worker names an artifact that is none"):
+def test_an_artifact_that_is_none_is_transient_and_a_log_that_is_none_ignored(artifact: object) -> None:
+    with pytest.raises(TransientAdapterError, match="the worker names an artifact that is none"):
         _by_http(200, {"exitCode": 0, "artifacts": [artifact]})
+    assert _by_http(200, {"exitCode": 0, "stdout": "x", "log": artifact}) == WorkerResult(0, "x")
 
 
 @pytest.mark.parametrize(
