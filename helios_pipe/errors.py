@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from helios_pipe.texts import readable
+
 
 class HeliosPipeError(Exception):
     """The machinery failed. A command that exits non-zero is a result, not one of these.
@@ -20,11 +22,6 @@ class HeliosPipeError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  {self.hint}" if self.hint else self.message
-
-
-def readable(text: str) -> str:
-    """The text with escapes for what has no UTF-8, as in file names, so that it can be printed and recorded."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 class UsageError(HeliosPipeError):

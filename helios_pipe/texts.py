@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def sound(text: str) -> str:
+def encodable(text: str) -> str:
     """The text with U+FFFD in the place of each lone surrogate. That is half a character, as JSON may hold one where somebody has
     cut a text, and a name that is not UTF-8 does: no file and no database takes it."""
     if text.isascii():
@@ -13,3 +13,8 @@ def sound(text: str) -> str:
     except UnicodeEncodeError:
         return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
     return text
+
+
+def readable(text: str) -> str:
+    """The text with escapes for what has no UTF-8, as in file names, so that it can be printed and recorded."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -14,8 +14,8 @@ from json.encoder import encode_basestring as quoted
 
 from helios_pipe.action.model import Action, Entry, Join, Tree
 from helios_pipe.digest import canonical, digest_bytes, read_canonical
-from helios_pipe.errors import readable
 from helios_pipe.regex import regex
+from helios_pipe.texts import readable
 from helios_pipe.tuples import NamedTuple
 
 TYPE_CHECKING = False

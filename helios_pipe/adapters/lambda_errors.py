@@ -10,7 +10,7 @@ from typing import Any
 from helios_pipe.adapters.lines import BrokenLineError, EndlessReplyError
 from helios_pipe.errors import AdapterError, ThrottledError, TransientAdapterError
 from helios_pipe.ports import FailureClass, WorkerResult
-from helios_pipe.texts import sound
+from helios_pipe.texts import encodable
 
 _THROTTLED = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling", "EC2ThrottledException"})
 _TRANSIENT = frozenset(
@@ -81,7 +81,7 @@ def function_error(payload: bytes, log: str) -> WorkerResult:
         told = None
     if not isinstance(told, dict):
         told = {"errorMessage": payload.decode("utf-8", "replace")}
-    kind, message = sound(str(told.get("errorType", ""))), sound(str(told.get("errorMessage", "")))
+    kind, message = encodable(str(told.get("errorType", ""))), encodable(str(told.get("errorMessage", "")))
     failure, reason = _judge(kind, message)
     stderr = message or kind
     if log.strip():

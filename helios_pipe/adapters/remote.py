@@ -25,7 +25,7 @@ from helios_pipe.errors import (
     UsageError,
 )
 from helios_pipe.ports import BlobStore, FailureClass, Outcome, WorkerAdapter, WorkerJob, WorkerResult
-from helios_pipe.texts import sound
+from helios_pipe.texts import encodable
 
 LONGEST_THROTTLE_S = 900.0
 """After so long with nothing but throttles, an attempt counts as failed by the machinery."""
@@ -165,7 +165,7 @@ class RemoteActionRunner:
         """Raises what time does not mend."""
         if not error.retryable:
             raise error
-        return Outcome(failure=FailureClass.INFRASTRUCTURE, reason=sound(str(error)), worker=self._name)
+        return Outcome(failure=FailureClass.INFRASTRUCTURE, reason=encodable(str(error)), worker=self._name)
 
     def _no_inputs(self, error: BlobMissingError | BlobDamagedError) -> Outcome:
         """The inputs are not what they were when they were hashed: blobs can be made again, sources are the user's."""

@@ -13,9 +13,9 @@ from helios_pipe.columns import nth_digest, nth_digests
 from helios_pipe.digest import Digest, canonical
 from helios_pipe.engine.slot import Ended, Flight
 from helios_pipe.engine.work import JobWork, State, Task
-from helios_pipe.errors import DiskFullError, readable
+from helios_pipe.errors import DiskFullError
 from helios_pipe.ports import LOCAL, FailureClass, Outcome
-from helios_pipe.texts import sound
+from helios_pipe.texts import encodable, readable
 from helios_pipe.tuples import NamedTuple
 
 _TOOLS = "\0tools"
@@ -197,7 +197,7 @@ class Settler:
             began = max(began, when.now - outcome.duration_s)
         good = outcome.digest is not None
         log = str(outcome.log) if outcome.log is not None else None
-        tail = None if good or beaten else sound(outcome.tail[-_TAIL:])
+        tail = None if good or beaten else encodable(outcome.tail[-_TAIL:])
         status = "beaten" if beaten else "done" if good else str(outcome.failure)
         reason = "another copy was quicker" if beaten and (good or not outcome.reason) else readable(outcome.reason)
         return Attempt(
@@ -226,7 +226,7 @@ def _result(task: Task, outcome: Outcome, now: float) -> Result:
         task.key, task.name, task.kind, Digest(outcome.digest), outcome.folder, size, mtime_ns, inode,
         family, span.start if span else None, span.count if span else None, span.step if span else None,
         outcome.exit_code, outcome.duration_s, outcome.worker,
-        canonical({sound(name): sound(line) for name, line in outcome.tools.items()}).decode() if outcome.tools else "",
+        canonical({encodable(name): encodable(line) for name, line in outcome.tools.items()}).decode() if outcome.tools else "",
         str(outcome.log) if outcome.log is not None else None, now,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from helios_pipe.action.model import Step
 from helios_pipe.engine.work import Task
 from helios_pipe.errors import HeliosPipeError
 from helios_pipe.ports import ActionRunner, FailureClass, Outcome, Rest
-from helios_pipe.texts import sound
+from helios_pipe.texts import encodable
 from helios_pipe.tuples import NamedTuple
 
 
@@ -168,7 +168,7 @@ def _tried(flight: Flight, make: Callable[[], Outcome | Rest]) -> Ended | Rest:
         came = make()
     except HeliosPipeError as error:
         kind = FailureClass.INFRASTRUCTURE if error.retryable else FailureClass.FATAL
-        return Ended(flight, Outcome(failure=kind, reason=sound(str(error))))
+        return Ended(flight, Outcome(failure=kind, reason=encodable(str(error))))
     except BaseException as error:  # noqa: BLE001 - a slot must not die in silence: the loop raises it
         return Ended(flight, Outcome(failure=FailureClass.FATAL, reason=repr(error)), error)
     return Ended(flight, came) if isinstance(came, Outcome) else came

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from helios_pipe.adapters.local_logs import log_file
 from helios_pipe.cache.database import Database
-from helios_pipe.texts import sound
+from helios_pipe.texts import encodable
 from helios_pipe.tuples import NamedTuple
 
 TYPE_CHECKING = False
@@ -251,7 +251,7 @@ class Journal:
 
 def _text(record: dict[str, object]) -> str:
     """A record as JSON that the database takes, whatever the texts in it were read from."""
-    return sound(json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
+    return encodable(json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
 
 
 def _progress(data: list[Any]) -> Progress:

@@ -12,7 +12,7 @@ from helios_pipe.errors import AdapterError, HeliosPipeError, TransientAdapterEr
 from helios_pipe.events import Event
 from helios_pipe.job_ports import JobExecutionOptions, JobProgress
 from helios_pipe.ports import Capabilities, WorkerAdapter, WorkerJob, WorkerResult
-from helios_pipe.texts import sound
+from helios_pipe.texts import encodable
 
 _MOST_WARNINGS = 100
 _END = 4000
@@ -173,9 +173,9 @@ class CallingAdapter:
 
 def _sound(result: WorkerResult) -> WorkerResult:
     """What an adapter read from somewhere may hold what cannot be kept."""
-    tools = {sound(name): sound(line) for name, line in result.tools.items()} if result.tools else result.tools
+    tools = {encodable(name): encodable(line) for name, line in result.tools.items()} if result.tools else result.tools
     return result._replace(
-        stdout=sound(result.stdout), stderr=sound(result.stderr), reason=sound(result.reason), tools=tools
+        stdout=encodable(result.stdout), stderr=encodable(result.stderr), reason=encodable(result.reason), tools=tools
     )
 
 

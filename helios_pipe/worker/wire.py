@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 from helios_pipe.digest import Digest, is_digest
 from helios_pipe.errors import AdapterError, BlobError, HeliosPipeError, TransientAdapterError
 from helios_pipe.ports import Artifact, FailureClass, WorkerJob, WorkerResult
-from helios_pipe.texts import sound
+from helios_pipe.texts import encodable
 from helios_pipe.tuples import NamedTuple
 from helios_pipe.version import __version__
 
@@ -199,7 +199,7 @@ def _start(payload: bytes) -> str:
 
 def _text(body: Mapping[str, Any], name: str) -> str:
     """JSON may hold halves of characters, where a worker cut its output in the middle of one."""
-    return sound(str(body.get(name, "")))
+    return encodable(str(body.get(name, "")))
 
 
 def _failure(body: Mapping[str, Any]) -> FailureClass | None:
@@ -221,7 +221,9 @@ def _list(body: Mapping[str, Any], name: str) -> list[Any]:
 def _tools(body: Mapping[str, Any]) -> dict[str, str]:
     """What the worker's programs say of themselves, the worker among them."""
     given = body.get("tools")
-    tools = {sound(str(name)): sound(str(line)) for name, line in given.items()} if isinstance(given, dict) else {}
+    tools = (
+        {encodable(str(name)): encodable(str(line)) for name, line in given.items()} if isinstance(given, dict) else {}
+    )
     return {**tools, "helios-pipe": _text(body, "worker")} if "worker" in body else tools
 
 

@@ -6,12 +6,12 @@ import os
 
 import pytest
 
-from helios_pipe.texts import sound
+from helios_pipe.texts import encodable
 
 
 @pytest.mark.parametrize("text", ["", "plain", "é ü 語 \U0001f3ac", "\0\n\x7f", "\ufffd"])
 def test_what_can_be_written_down_is_left_as_it_is(text: str) -> None:
-    assert sound(text) is text
+    assert encodable(text) is text
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ def test_what_can_be_written_down_is_left_as_it_is(text: str) -> None:
     ],
 )
 def test_half_a_character_is_replaced(text: str, found: str) -> None:
-    assert sound(text) == found
+    assert encodable(text) == found
