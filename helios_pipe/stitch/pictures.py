@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 
 from helios_pipe.errors import OutputError
-from helios_pipe.media.container import DEMUXERS, open_media
+from helios_pipe.media.container import DEMUXERS, demuxer_for, open_media
 from helios_pipe.media.frames import RawFrame, open_frames
 from helios_pipe.media.probe import video_stream
+from helios_pipe.media.turning import turning
 from helios_pipe.stitch.muxers import MUXERS, SUFFIXES
 from helios_pipe.stitch.remux import UnwritableError
 
@@ -25,7 +26,8 @@ _TELL_ALL = frozenset({"h264", "hevc", "av1", "vp9", "vp8"})
 
 
 def check_pictures(path: Path, muxer: str, plan: Plan) -> None:
-    """The written stream must be of the chunks' codec, size, pixel format and profile, and its first frame the first chunk's.
+    """The written stream must be of the chunks' codec, size, pixel format, profile and rotation, and its first frame the first
+    chunk's.
     Looks only where it may not be: in another container, or with a codec that needs its own. Raises UnwritableError."""
     own = DEMUXERS[SUFFIXES[muxer]] == plan.demuxer
     if own and plan.layout.codec in _TELL_ALL:
@@ -51,6 +53,11 @@ def _difference(path: Path, name: str, piece: Piece, layout: Layout) -> str | No
                 ("size", f"{context.width}x{context.height}", f"{layout.width}x{layout.height}"),
                 ("pixel format", context.pix_fmt, layout.pix_fmt),
                 ("profile", stream.profile, layout.profile),
+                (
+                    "rotation",
+                    turning(path, demuxer_for(path, name)),
+                    turning(piece.path, demuxer_for(piece.path, piece.file)),
+                ),
             )
     except OutputError as error:
         return f"it cannot be read back ({error.message})"

@@ -11,6 +11,7 @@ from helios_pipe.media.boxes import UnfitError
 from helios_pipe.media.container import demuxer_for
 from helios_pipe.media.mp4index import read_sample_table
 from helios_pipe.media.rates import is_standard, snap
+from helios_pipe.media.turning import turning
 from helios_pipe.stitch.framing import length_bytes
 from helios_pipe.stitch.layout import EXTRADATA, Layout, can_be_quick
 from helios_pipe.stitch.model import JoinSettings, Piece, refuse
@@ -67,6 +68,7 @@ class Reference:
     full: Layout
     header: Layout | None
     sound: bool
+    turned: str
 
     @property
     def quick(self) -> bool:
@@ -99,12 +101,13 @@ def _reference(pieces: Sequence[Piece], settings: JoinSettings) -> Reference:
     fps = fps or _first_rate(pieces) or guess
     if fps is None:
         refuse(piece, "names no frame rate", "Give the job its fps.")
+    turned = turning(piece.path, demuxer_for(piece.path, piece.file))
     if not quick:
-        return Reference(piece.name, Clock.of(fps), full, None, sound)
+        return Reference(piece.name, Clock.of(fps), full, None, sound, turned)
     with opened(piece, quick=True) as container:
         header = Layout.of(video_of(piece, container))
     trusted = header if header.extradata == full.extradata else None
-    return Reference(piece.name, Clock.of(fps), full, trusted, sound)
+    return Reference(piece.name, Clock.of(fps), full, trusted, sound, turned)
 
 
 def _rate(stream: VideoStream) -> Fraction | None:
@@ -138,6 +141,7 @@ def _read(piece: Piece, mark: Mark, demuxer: str, reference: Reference) -> Frame
         here = Layout.of(stream)
         if here != (reference.header or reference.full):
             _refuse_layout(piece, reference, here, _rate(stream))
+        _check_turning(piece, reference)
         walk = None
         if reference.quick and demuxer == "mov" and mark[0] >= INDEX_FROM:
             walk = _walk_index(piece, stream, reference.clock.fps)
@@ -151,6 +155,13 @@ def _check_sound(piece: Piece, container: InputContainer, reference: Reference) 
         kinds = "no sound", "sound"
         what = f"{kinds[not reference.sound]}, but {kinds[reference.sound]} in {reference.name}"
         refuse(piece, what, "Every chunk has sound, or none.")
+
+
+def _check_turning(piece: Piece, reference: Reference) -> None:
+    here = turning(piece.path, demuxer_for(piece.path, piece.file))
+    if here != reference.turned:
+        hint = "Turn the pictures themselves (-vf transpose), or all chunks alike."
+        refuse(piece, f"rotation is {here}, but {reference.turned} in {reference.name}", hint)
 
 
 def _refuse_layout(piece: Piece, reference: Reference, here: Layout, rate: Fraction | None) -> NoReturn:
