@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
@@ -226,12 +227,19 @@ def _make(session: Session, wanted: Sequence[tuple[Task, Action]]) -> list[Outco
     from concurrent.futures import ThreadPoolExecutor
 
     pools = Pools(session, SimpleQueue[Message](), lambda: 0, announce=False)
-    runner, size = pools.runner_of(wanted[0][0])
-    try:
-        with ThreadPoolExecutor(size) as threads:
-            return list(threads.map(lambda pair: runner.run(pair[1], 1, Event()), wanted))
-    finally:
-        runner.close()
+    places: dict[str, list[int]] = {}
+    for at, (task, _) in enumerate(wanted):
+        places.setdefault(task.work.nodes.job.adapter, []).append(at)
+    made: dict[int, Outcome] = {}
+    for chosen in places.values():
+        runner, size = pools.runner_of(wanted[chosen[0]][0])
+        try:
+            with ThreadPoolExecutor(size) as threads:
+                outcomes = threads.map(partial(runner.run, attempt=1, cancel=Event()), [wanted[at][1] for at in chosen])
+                made.update(zip(chosen, outcomes, strict=True))
+        finally:
+            runner.close()
+    return [made[at] for at in range(len(wanted))]
 
 
 def _compare(blobs: Blobs, subject: str, old: Digest | None, folder: bool, outcome: Outcome) -> Verdict:

@@ -315,3 +315,16 @@ def test_what_a_worker_is_told_to_read_stands_above_what_a_run_says(
         run = project.helios("run", "render.yaml", "--json", "--adapter", "farm")
     assert run.exit_code == 3, str(run)
     assert f"this worker reads jobs below {elsewhere}/jobs/ only" in run.stdout + run.stderr
+
+
+def test_chunks_are_made_again_where_each_was_made(cluster: Cluster, project: Project, storage: str) -> None:
+    says = {name: ["sh", "-c", f"echo {name} ${{{{PLACE:-elsewhere}}}} {{chunk.start}} > {{output}}"] for name in "ab"}
+    jobs = {n: {"frames": 2, "chunk": {"size": 1, "command": says[n], "output": "part.txt"}} for n in says}
+    jobs["b"]["adapter"] = "farm"
+    farm = {"type": "dask", "address": cluster.address, "storage": storage}
+    tools = {"sh": {"digest": True}}
+    project.env["PLACE"] = "here"
+    project.manifest({"version": 1, "tools": tools, "pass_env": ["PLACE"], "jobs": jobs, "adapters": {"farm": farm}})
+    project.run()
+    again = project.helios("verify", "render.yaml", "--rerender", "4")
+    assert (again.exit_code, again.stdout.count("bytes equal")) == (0, 4), str(again)
