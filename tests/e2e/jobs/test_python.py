@@ -334,7 +334,7 @@ def test_what_an_adapter_says_may_hold_what_cannot_be_written_down(tmp_path: Pat
 
 def test_what_an_adapter_raises_may_hold_what_cannot_be_written_down(tmp_path: Path) -> None:
     result = JobExecutor(Odd(raising(OSError("caf\udce9 is gone")))).execute(text_spec(1), options(tmp_path))
-    assert result.errors == {"render/0000": "Odd raised OSError: caf\ufffd is gone"}
+    assert result.errors == {"render/0000": "Odd raised OSError: caf\\udce9 is gone"}
 
 
 def test_an_adapter_that_is_broken_stops_the_job_and_says_how(tmp_path: Path) -> None:
