@@ -29,8 +29,9 @@ from helios_pipe.texts import encodable
 
 LONGEST_THROTTLE_S = 900.0
 """After so long with nothing but throttles, an attempt counts as failed by the machinery."""
-_ANSWER_S, _SLOW_BYTES_S = 30.0, 4 << 20
-"""How long a worker may take besides its command: to start, to fetch the inputs at this rate, to leave the output and answer."""
+_ANSWER_S, _SLOW_BYTES_S = 300.0, 4 << 20
+"""How long a worker may take besides its command: to start, to fetch the inputs at this rate, to leave the output, which may be
+large, and answer. Who is given up too early made something for nothing; who is lost costs minutes once."""
 _USUAL_CONCURRENCY = 16
 LogPath = Callable[[str, int], Path]
 
@@ -115,7 +116,7 @@ class RemoteActionRunner:
             timeout_s=action.limits.timeout_s,
             stall_timeout_s=action.limits.stall_timeout_s,
             cancel=cancel,
-            grace_s=_ANSWER_S + (action.shared.size + action.extra.size) / _SLOW_BYTES_S if limited else _ANSWER_S,
+            grace_s=_ANSWER_S + ((action.shared.size + action.extra.size) / _SLOW_BYTES_S if limited else 0.0),
             meta={"chunkId": place.chunk_id, "jobSpecUrl": place.url, "node": action.node, "attempt": attempt},
         )
         while True:

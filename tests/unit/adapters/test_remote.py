@@ -206,7 +206,7 @@ def test_a_limited_command_is_waited_for_longer_the_more_inputs_it_has(farm: Far
     for limit in (None, 60.0):
         code = "open('out.txt', 'w').write('x')"
         farm.run(action(python(code), shared=shared, node=f"job/{limit}", limits=Limits(timeout_s=limit)))
-    assert [(job.timeout_s, job.grace_s) for job in farm.adapter.jobs] == [(None, 30.0), (60.0, 30.5)]
+    assert [(job.timeout_s, job.grace_s) for job in farm.adapter.jobs] == [(None, 300.0), (60.0, 300.5)]
 
 
 def test_a_folder_comes_back_as_a_tree_with_its_files(farm: Farm) -> None:
