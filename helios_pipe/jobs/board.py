@@ -117,8 +117,8 @@ class Board:
 
     def view_of_run(self, record: RunRecord) -> JobView:
         """A job as one of its runs left it."""
-        going = next((run.id for run in self.journal.runs(record.job) if run.state == "running"), record.id)
-        return self._view([record], dead=record.state == "running" and going != record.id)
+        dead = record.state == "running" and self.journal.newest_running(record.job) != record.id
+        return self._view([record], dead=dead)
 
     def _view(self, records: list[RunRecord], *, dead: bool = False) -> JobView:
         """`dead`: it is known that nobody is at them, though somebody holds the job."""

@@ -203,6 +203,12 @@ class Journal:
         query = f"SELECT {_RUN} FROM runs {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own names
         return [RunRecord(*row) for row in self._database.connection.execute(query, (*values, limit))]
 
+    def newest_running(self, job: str) -> int | None:
+        """The number of the last run of a job that has not been recorded as ended; what came of the others, nobody wrote down."""
+        query = "SELECT max(id) FROM runs WHERE job=? AND state='running'"
+        number: int | None = self._database.connection.execute(query, (job,)).fetchone()[0]
+        return number
+
     def run(self, number: int) -> RunRecord | None:
         """The run of that number."""
         query = f"SELECT {_RUN} FROM runs WHERE id=?"  # noqa: S608 - our own names

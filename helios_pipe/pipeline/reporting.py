@@ -64,13 +64,13 @@ def page_path(cache: Path, job: str) -> Path:
 
 def view_of_run(board: Board, view: JobView, number: int) -> JobView:
     """The job as its run of that number left it. Raises UsageError naming those that there are."""
-    records = {record.id: record for record in board.journal.runs(view.id)}
     if number == view.record.id:
         return view
-    if number not in records:
-        known = ", ".join(map(str, sorted(records)))
-        raise UsageError(f"{view.id} has no run {number}; there are: {known}")
-    return board.view_of_run(records[number])
+    record = board.journal.run(number)
+    if record is None or record.job != view.id:
+        known = ", ".join(str(run.id) for run in reversed(board.journal.runs(view.id, limit=_MOST_RUNS)))
+        raise UsageError(f"{view.id} has no run {number}; the last ones are: {known}")
+    return board.view_of_run(record)
 
 
 def _bars(board: Board, view: JobView, nodes: Sequence[NodeView]) -> list[Bar]:

@@ -269,7 +269,7 @@ def test_programs_are_told_where_the_page_is(project: Project) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("quick", "--run", "7"), "has no run 7; there are: 1"),
+        (("quick", "--run", "7"), "has no run 7; the last ones are: 1"),
         (("quikc",), "there is no job 'quikc'; did you mean 'quick'?"),
         (("quick", "-o", "-", "--json"), "--json and the page would both go to standard output"),
         (("quick", "-o", "nowhere/page.html"), "nowhere/page.html cannot be written: No such file or directory"),
