@@ -9,12 +9,14 @@ from helios_pipe.tuples import NamedTuple
 
 
 class Pin(NamedTuple):
-    """So many results of a job, pinned under a name, and when, in seconds since 1970."""
+    """So many results of a job, pinned under a name, and when, in seconds since 1970. `lost` are those that are not there any
+    more: damaged ones, or such as a program took away that knows nothing of pins."""
 
     name: str
     job: str
     results: int
     time: float
+    lost: int = 0
 
 
 def pin(database: Database, name: str, job: str, now: float) -> Pin:
@@ -48,5 +50,8 @@ def unpin(database: Database, name: str) -> int:
 
 def pins(database: Database) -> list[Pin]:
     """All pins, by name."""
-    query = "SELECT name, job, count(*), min(time) FROM pins GROUP BY name, job ORDER BY name"
+    query = (
+        "SELECT pins.name, pins.job, count(*), min(pins.time), count(*) - count(results.key) FROM pins"
+        " LEFT JOIN results ON results.key = pins.key GROUP BY pins.name, pins.job ORDER BY pins.name"
+    )
     return [Pin(*row) for row in database.connection.execute(query)]

@@ -44,7 +44,9 @@ def stats(cache_dir: str | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(found._asdict()))
     else:
-        click.echo(f"{found.results} results ({found.roots} of them the last of some node), {found.blobs} blobs")
+        click.echo(
+            f"{found.results} results ({found.roots} of them the last of some node, or pinned), {found.blobs} blobs"
+        )
         click.echo(f"{texts.size(found.size)}, standing for {texts.duration(found.render_s)} of rendering")
     return 0
 
@@ -126,8 +128,8 @@ def list_pins(cache_dir: str | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
     elif found:
-        rows = [[p["name"], p["job"], str(p["results"]), clock_time(p["time"])] for p in found]
-        click.echo("\n".join(table([["pin", "job", "results", "since"], *rows])))
+        rows = [[p["name"], p["job"], str(p["results"]), str(p["lost"] or ""), clock_time(p["time"])] for p in found]
+        click.echo("\n".join(table([["pin", "job", "results", "lost", "since"], *rows])))
     return 0
 
 

@@ -135,9 +135,14 @@ class Board:
             state = RunState.INTERRUPTED
         summary = json.loads(current.summary) if current.summary else {}
         progress, heard = _ended(summary) if summary else self.journal.progress(current.id), None
-        if state is RunState.INTERRUPTED:
-            made, heard = self.journal.left_by(current.id)
-            progress, heard = progress._replace(executed=max(made, progress.executed)), heard or current.started
+        if not summary and state not in (RunState.RUNNING, RunState.PENDING):  # its process died
+            made, last = self.journal.left_by(current.id)
+            progress = progress._replace(executed=max(made, progress.executed))
+            if state is RunState.INTERRUPTED:
+                heard = last or current.started
+            else:  # and it was given up since
+                open_ = (current.total or 0) - progress.done
+                progress = progress._replace(skipped=progress.skipped + max(0, open_))
         return JobView(
             current.job, current.name, current.manifest, state, self._asked(current) if state is RunState.RUNNING else "",
             current, progress, len(waiting), summary, heard,

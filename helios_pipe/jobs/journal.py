@@ -142,8 +142,8 @@ class Journal:
                 values = (now, total, waited.run)
                 connection.execute("UPDATE runs SET state='running', started=?, total=? WHERE id=?", values)
                 self._change(job, waited.run, "running", "", now)
-            rows = [(entry.run, place, *row) for place, row in enumerate(jobs)]
-            connection.executemany("INSERT INTO run_jobs VALUES (?,?,?,?,?)", rows)
+            rows = [(entry.run, place, *row, now) for place, row in enumerate(jobs)]
+            connection.executemany("INSERT OR REPLACE INTO run_jobs VALUES (?,?,?,?,?,?)", rows)
         return entry
 
     def _enter(
@@ -236,8 +236,12 @@ class Journal:
         return made, max((time for time in heard if time is not None), default=None)
 
     def jobs_of(self, run: int) -> list[RunJob]:
-        """The jobs of a run, in the order in which they come; none of a run that is too old, or has not begun."""
-        query = "SELECT name, chunks, final FROM run_jobs WHERE run=? ORDER BY place"
+        """The jobs of a run, in the order in which they come; none of a run that is too old, or has not begun. A run of that
+        number may have been forgotten by a program that knows nothing of these: what was recorded then is another run's."""
+        query = (
+            "SELECT run_jobs.name, chunks, final FROM run_jobs JOIN runs ON runs.id = run_jobs.run"
+            " WHERE run_jobs.run=? AND run_jobs.started = runs.started ORDER BY place"
+        )
         return [RunJob(*row) for row in self._database.connection.execute(query, (run,))]
 
     def forget(self, job: str) -> int:

@@ -22,8 +22,8 @@ _STATES = {"done": "executed", "beaten": "beaten", "cancelled": "cancelled"}
 class NodeView(NamedTuple):
     """One node. `state` is running, executed, failed or cancelled in the run that is looked at; `interrupted` where its
     process died meanwhile; `earlier` where another run made it (and this one found it, or did not look at it); else `waiting`
-    while the run goes on or can go on, and `skipped` after its end. Durations are those of the last attempt's command, in
-    seconds."""
+    while the run goes on, or where its process died, and `skipped` after its end. Durations are those of the last
+    attempt's command, in seconds."""
 
     node: str
     state: str

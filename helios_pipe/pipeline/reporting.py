@@ -104,8 +104,8 @@ def _failures(board: Board, view: JobView) -> Sequence[Mapping[str, Any]]:
 
 def _saved(view: JobView, states: Mapping[str, str], made: Mapping[str, Result]) -> float | None:
     """How long it took once to make what this run found. None where it is not known of each node whether it was found."""
-    found = [made[name] for name, state in states.items() if state == "earlier"]
-    if not found or len(found) != view.progress.cached:
+    found = [made[name] for name, state in states.items() if state == "earlier" and name in made]
+    if not found or len(found) != view.progress.cached or len(found) != list(states.values()).count("earlier"):
         return None
     before = {row.key: row.duration_s for row in found if row.time < view.record.started}
     return sum(before.values()) if before else None

@@ -46,7 +46,7 @@ def test_pins_outlive_their_job_and_are_listed(project: Project) -> None:
     assert gc(project)["results"] == 0
     listed = json.loads(project.helios("cache", "pins", "--json").stdout)
     assert [(pin["name"], pin["job"], pin["results"]) for pin in listed] == [("release two", job, 4), ("v1", job, 4)]
-    assert project.helios("cache", "pins").stdout.splitlines()[0].split() == ["pin", "job", "results", "since"]
+    assert project.helios("cache", "pins").stdout.splitlines()[0].split() == ["pin", "job", "results", "lost", "since"]
     assert project.helios("cache", "stats", "--json").document["roots"] == 4
 
 

@@ -99,6 +99,12 @@ def test_what_another_job_put_there_is_an_input_where_a_command_names_it(tmp_pat
     spec = says(text_spec(1), "cat ./intro.txt > part_100.txt")
     assert counts(executor.execute(spec, parts(tmp_path))) == (1, 0)
     assert (tmp_path / "part_100.txt").read_text() == whole(2)
+    for number, words in enumerate(
+        ("cat in*o.txt", "cat intro[.]txt", "cat .//intro.txt", 'cd . && cat "$PWD/intro.txt"')
+    ):
+        other = says(text_spec(1), f"{words} > part_100.txt; : {number}")
+        assert counts(executor.execute(other, parts(tmp_path))) == (1, 0), words
+        assert (tmp_path / "part_100.txt").read_text() == whole(2)
     executor.execute(text_spec(1), film(tmp_path, output_file="intro.txt")).check()
     assert counts(executor.execute(spec, parts(tmp_path))) == (1, 0)
 
@@ -110,3 +116,11 @@ def test_what_was_put_there_and_then_written_by_hand_is_an_input(tmp_path: Path)
     spec = says(text_spec(1), "cat intro* > part_100.txt")
     assert counts(executor.execute(spec, parts(tmp_path))) == (1, 0)
     assert (tmp_path / "part_100.txt").read_text() == "by hand\n"
+
+
+def test_what_another_job_put_into_a_folder_is_an_input_where_a_command_goes_there(tmp_path: Path) -> None:
+    executor = JobExecutor()
+    executor.execute(text_spec(2), film(tmp_path, output_file="out/intro.txt")).check()
+    spec = says(text_spec(1), "cd out && cat $(ls) > ../part_100.txt")
+    assert counts(executor.execute(spec, parts(tmp_path))) == (1, 0)
+    assert (tmp_path / "part_100.txt").read_text() == whole(2)

@@ -236,7 +236,11 @@ def test_a_killed_run_is_interrupted_and_grows_no_older(project: Project) -> Non
     assert "2 executed" in page.sections[""]
     assert "film/0003 waiting" in page.sections["Nodes"]
     project.helios("cancel", "quick")
-    assert project.helios("show", "quick", "--json").document["elapsed_s"] == pytest.approx(took, abs=0.002)
+    shown = project.helios("show", "quick", "--json").document
+    assert shown["elapsed_s"] == pytest.approx(took, abs=0.002)
+    assert (shown["state"], shown["executed"], shown["skipped"]) == ("cancelled", 2, 3)
+    assert [node["state"] for node in shown["nodes"]] == ["executed", "executed", "interrupted", "skipped", "skipped"]
+    assert "cancelled" in report(project).sections[""]
 
 
 def test_a_killed_run_stays_one_while_the_next_is_at_work(project: Project) -> None:
@@ -332,6 +336,9 @@ def test_chunks_that_others_stand_for_are_not_shown_as_what_they_were(project: P
     assert page.sections["Chunks"] == "its frames are parts of other chunks"
     assert "4 nodes" in page.sections["Nodes"]
     assert len(project.helios("show", "kit", "--json").document["nodes"]) == 4
+    project.manifest(project.burnin(frames="0-59", size=5))
+    assert project.run().summary["cached"] == 13
+    assert "13 nodes" in report(project).sections["Nodes"]
 
 
 def test_an_attempt_that_will_be_repeated_is_no_failure_yet(project: Project) -> None:

@@ -15,7 +15,7 @@ from helios_pipe.cache.results import Attempt, Commit, Results
 from helios_pipe.engine.options import RunState
 from helios_pipe.errors import LockedError, UsageError
 from helios_pipe.jobs.board import Board, iso
-from helios_pipe.jobs.journal import Entry, Journal, Progress, RunningNode, job_id
+from helios_pipe.jobs.journal import Entry, Journal, Progress, RunJob, RunningNode, job_id
 from helios_pipe.jobs.locate import find_job
 from helios_pipe.jobs.lock import JobLock
 from helios_pipe.jobs.nodes import nodes_of
@@ -205,3 +205,18 @@ def test_an_older_database_gets_what_it_lacks(tmp_path: Path) -> None:
     database = Database(tmp_path)
     assert Journal(database).progress(1) == Progress()
     database.close()
+
+
+def test_what_an_older_program_forgot_is_not_taken_for_another_run(board: Board) -> None:
+    def named(name: str, now: float, job: RunJob) -> list[str]:
+        entry = board.journal.begin(f"{name}-0001", Path(f"/p/{name}.yaml"), name, {}, 1, now, jobs=[job])
+        assert entry.run == 1
+        view = board.view(f"{name}-0001")
+        assert view is not None
+        return [node.node for node in nodes_of(board, view)]
+
+    assert named("film", 1000.0, RunJob("a", 2, "a/stitch")) == ["a/0000", "a/0001", "a/stitch"]
+    board.database.connection.execute(
+        "DELETE FROM runs"
+    )  # the number is free again, and the jobs of the run are still there
+    assert named("other", 2000.0, RunJob("b", 0, "b")) == ["b"]
