@@ -35,6 +35,5 @@ def command(manifest: Path | None, adapter: str | None, cache_dir: str | None, a
         click.echo(f"{_SIGNS[finding.state]}  {finding.name}: {finding.detail}")
         if finding.advice:
             click.echo(f"      {finding.advice}")
-    return (
-        UsageError.exit_code if UsageError.exit_code in codes else max(codes)
-    )  # what was asked is to be put right first
+    # What was asked is to be put right first.
+    return UsageError.exit_code if UsageError.exit_code in codes else max(codes)

@@ -22,9 +22,8 @@ def without_stitches(graph: Graph, asked: Sequence[str]) -> tuple[Graph, tuple[s
     for name in asked:
         if name in gone:
             raise UsageError(f"--no-stitch: job {name} {_why(name, jobs, gone)}", hint="Leave --no-stitch out.")
-    left = [
-        name for name in gone if jobs[name].spans or not jobs[name].has_stitch
-    ]  # that of a stitch goes without saying
+    # That a stitch alone is left out goes without saying.
+    left = [name for name in gone if jobs[name].spans or not jobs[name].has_stitch]
     if not left:
         return kept, ()
     more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
