@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helios_pipe.cache.database import Database
@@ -62,18 +62,29 @@ def count_attempts(database: Database, run: int) -> int:
 
 def nodes_of(board: Board, view: JobView) -> list[NodeView]:
     """Every node of the run, in its order; where that is not known (of an old run), every one that is known of the job."""
-    nodes = {node.node: node for node in _made_before(board.database, view)}
+    database = board.database
+    attempts, made = attempts_of(database, view.record.id), results_of(database, view)
+    return nodes_from(view, run_names(board, view), attempts, made)
+
+
+def nodes_from(
+    view: JobView, names: Sequence[str], attempts: Sequence[Attempt], made: Mapping[str, Result]
+) -> list[NodeView]:
+    """The same from what was read already: `run_names`, `attempts_of`, `results_of`."""
+    nodes = {
+        node: NodeView(node, "earlier", 0, row.duration_s, row.worker, row.time - row.duration_s, "", row.log)
+        for node, row in made.items()
+    }
     tried: set[tuple[str, int]] = set()
-    for attempt in attempts_of(board.database, view.record.id):
+    for attempt in attempts:
         tried.add((attempt.node, attempt.attempt))
         if attempt.status != "beaten":
             nodes[attempt.node] = _node(attempt)
     nodes |= {row.node: _running(row, view) for row in view.progress.running if (row.node, row.attempt) not in tried}
-    names = run_names(board, view) or sorted(nodes)
     left = "skipped" if view.progress.skipped else "earlier"  # there as a part of others
     if view.going or view.state is RunState.INTERRUPTED:
         left = "waiting"
-    return [nodes.get(name) or NodeView(name, left, 0, None, "", None, "", None) for name in names]
+    return [nodes.get(name) or NodeView(name, left, 0, None, "", None, "", None) for name in names or sorted(nodes)]
 
 
 def run_names(board: Board, view: JobView) -> list[str]:
@@ -98,17 +109,14 @@ def results_of(database: Database, view: JobView) -> dict[str, Result]:
     return {row[0]: Result(*row[1:]) for row in run(query, (view.id,)) if row[0] not in since}
 
 
-def _made_before(database: Database, view: JobView) -> list[NodeView]:
-    return [
-        NodeView(node, "earlier", 0, made.duration_s, made.worker, made.time - made.duration_s, "", made.log)
-        for node, made in results_of(database, view).items()
-    ]
+def state_of(attempt: Attempt) -> str:
+    """What an attempt came to: executed, failed, beaten or cancelled."""
+    return _STATES.get(attempt.status, "failed")
 
 
 def _node(attempt: Attempt) -> NodeView:
-    state = _STATES.get(attempt.status, "failed")
     return NodeView(
-        attempt.node, state, attempt.attempt, max(0.0, attempt.duration_s), attempt.worker, attempt.started,
+        attempt.node, state_of(attempt), attempt.attempt, max(0.0, attempt.duration_s), attempt.worker, attempt.started,
         attempt.reason, attempt.log,
     )  # fmt: skip
 

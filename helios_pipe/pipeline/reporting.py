@@ -10,11 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from helios_pipe.cache.folders import REPORTS
-from helios_pipe.cache.results import Result
+from helios_pipe.cache.results import Attempt, Result
 from helios_pipe.errors import HeliosPipeError, UsageError
 from helios_pipe.graph.chunking import Span
 from helios_pipe.jobs.board import Board, JobView, iso
-from helios_pipe.jobs.nodes import NodeView, attempts_of, failed_logs, nodes_of, results_of, run_names
+from helios_pipe.jobs.nodes import (
+    NodeView,
+    attempts_of,
+    failed_logs,
+    nodes_from,
+    results_of,
+    run_names,
+    state_of,
+)
 from helios_pipe.pipeline.again import request_again
 from helios_pipe.report.page import Findings, Shot
 from helios_pipe.report.svg import svg
@@ -23,18 +31,18 @@ from helios_pipe.tuples import NamedTuple
 from helios_pipe.version import __version__
 
 _MOST_RUNS = 20
-_STATUS = {"done": "executed", "beaten": "beaten", "cancelled": "cancelled"}
 
 
 def gather(board: Board, view: JobView, most_shots: int) -> Findings:
     """The findings of the run that is looked at, with pictures of at most so many chunks."""
     now = time.time()
-    nodes = nodes_of(board, view)
+    names, made = run_names(board, view), results_of(board.database, view)
+    attempts = attempts_of(board.database, view.record.id)
+    nodes = nodes_from(view, names, attempts, made)
     states = {node.node: node.state for node in nodes}
-    drawing = _draw(board, view, states)
-    made = results_of(board.database, view)
+    drawing = _draw(board, view, names, states)
     shots, chunks = _shots(board, states, made, drawing.spans, most_shots)
-    bars = _bars(board, view, nodes)
+    bars = _bars(attempts, nodes)
     records = board.journal.runs(view.id, limit=_MOST_RUNS)
     last = records[0].id == view.record.id
     return Findings(
@@ -73,14 +81,10 @@ def view_of_run(board: Board, view: JobView, number: int) -> JobView:
     return board.view_of_run(record)
 
 
-def _bars(board: Board, view: JobView, nodes: Sequence[NodeView]) -> list[Bar]:
+def _bars(attempts: Sequence[Attempt], nodes: Sequence[NodeView]) -> list[Bar]:
     ended = [
-        Bar(
-            a.node, _STATUS.get(a.status, "failed"), a.worker, a.started, a.started + max(0.0, a.duration_s),
-            a.reason if a.status != "done" else "",
-        )
-        for a in attempts_of(board.database, view.record.id)
-    ]  # fmt: skip
+        Bar(a.node, state_of(a), a.worker, a.started, a.started + max(0.0, a.duration_s), a.reason) for a in attempts
+    ]
     workers = {bar.worker for bar in ended}
     worker = workers.pop() if len(workers) == 1 else ""  # of what is under way that is not known
     under_way = [node for node in nodes if node.state in ("running", "interrupted")]
@@ -130,7 +134,7 @@ class _Drawing(NamedTuple):
     spans: Mapping[str, Span]
 
 
-def _draw(board: Board, view: JobView, states: Mapping[str, str]) -> _Drawing:
+def _draw(board: Board, view: JobView, names: Sequence[str], states: Mapping[str, str]) -> _Drawing:
     from helios_pipe.graph.dag import digraph, generations
     from helios_pipe.pipeline.session import open_manifest
 
@@ -139,7 +143,6 @@ def _draw(board: Board, view: JobView, states: Mapping[str, str]) -> _Drawing:
         edited = os.stat(view.manifest).st_mtime > view.record.started
     except (HeliosPipeError, OSError) as error:
         return _Drawing("", f"Not drawn: {error}", {})
-    names = run_names(board, view)
     other = edited or (bool(names) and names != [node.name for node in graph.nodes()])
     spans = {} if other else {job.chunk_name(span.index): span for job in graph.jobs for span in job.spans}
     whole = digraph(graph)

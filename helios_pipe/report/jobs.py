@@ -92,7 +92,7 @@ def node_table(nodes: Sequence[Mapping[str, Any]], *, everything: bool) -> Itera
     """One line for each node; of many, those that run or failed come first and the rest is only counted."""
     shown = list(nodes)
     if not everything and len(nodes) > _MOST_NODES:
-        rank = {"running": 0, "failed": 1, "cancelled": 2}
+        rank = {"running": 0, "interrupted": 0, "failed": 1, "cancelled": 2}
         by_weight = sorted(nodes, key=lambda node: (rank.get(node["state"], 3), -(node["duration_s"] or 0.0)))
         shown = by_weight[:_MOST_NODES]
     rows = [["node", "state", "attempts", "took", "worker", "reason"]]
