@@ -190,7 +190,10 @@ def _shots(found: Findings) -> Iterator[str]:
         return
     yield element("h2", "Chunks")
     if len(shots) < found.shots_of:
-        yield element("p", f"{len(shots)} of {found.shots_of}, evenly spread, and those that failed", "note")
+        shown = sum(shot.state == "failed" for shot in shots)
+        failed = sum(node["state"] == "failed" for node in found.nodes)
+        these = f"{shown} of the {failed} nodes" if 0 < shown < failed else "those"
+        yield element("p", f"{len(shots)} of {found.shots_of}, evenly spread, and {these} that failed", "note")
     if not any(shot.jpeg for shot in shots):  # once is enough
         reasons = dict.fromkeys(shot.why for shot in shots if shot.state != "failed")
         yield from (element("p", text(why), "note") for why in reasons)
