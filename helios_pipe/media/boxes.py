@@ -12,6 +12,10 @@ from pathlib import Path
 
 from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
 _MOST_INDEX = 1 << 28
 _HEAD = struct.Struct(">I4s").unpack_from
 """A box's length and name."""
@@ -62,15 +66,23 @@ class _Top(NamedTuple):
 class Boxes:
     """The boxes of the index by their names; of several, the first. `brand` is the file's first one, `size` its bytes."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises UnfitError, OSError."""
-        with open(path, "rb", buffering=0) as file:
-            self.size = os.fstat(file.fileno()).st_size
-            top = _top(file.fileno(), self.size)
+    def __init__(self, descriptor: int) -> None:
+        """Those of an open file. Raises UnfitError, OSError."""
+        self.size = os.fstat(descriptor).st_size
+        top = _top(descriptor, self.size)
         self.brand = top.brand
         self._found: dict[bytes, bytes] = {}
         self._known = top.known
         self._walk(top.moov, b"moov")
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Those of a file. Raises UnfitError, OSError."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return cls(descriptor)
+        finally:
+            os.close(descriptor)
 
     def __getitem__(self, name: bytes) -> bytes:
         if name not in self._found:
@@ -89,14 +101,16 @@ class Boxes:
         return self._known and here
 
     def _walk(self, data: bytes, parent: bytes) -> None:
+        found, understood = self._found, _UNDERSTOOD[parent]
         at, end = 0, len(data)
         while at + 8 <= end:
             length, kind = _HEAD(data, at)
-            if length < 8 or at + length > end or kind == b"mvex" or (kind in self._found and kind in _ONCE):
+            if length < 8 or at + length > end or kind == b"mvex" or (kind in found and kind in _ONCE):
                 raise UnfitError
-            self._known = self._known and kind in _UNDERSTOOD[parent]
+            if kind not in understood:
+                self._known = False
             body = data[at + 8 : at + length]
-            self._found.setdefault(kind, body)
+            found.setdefault(kind, body)
             if kind in _NESTED:
                 self._walk(body, kind)
             at += length

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from helios_pipe.errors import OutputError
 
@@ -68,7 +68,7 @@ def demuxer_for(path: Path, name: str = "") -> str:
 
     Raises OutputError where neither says.
     """
-    suffix = PurePath(name or path.name).suffix.lower()
+    suffix = os.path.splitext(name or path.name)[1].lower()
     known = DEMUXERS.get(suffix) or SOUND_DEMUXERS.get(suffix)
     if known is not None:
         return known

@@ -53,7 +53,7 @@ class SampleTable(NamedTuple):
 def read_sample_table(path: Path) -> SampleTable | None:
     """The table of the file's one video track; None where the file is of another shape, damaged or cut off. Raises OSError."""
     try:
-        return table_of(Boxes(path))
+        return table_of(Boxes.of(path))
     except UnfitError:
         return None
 
@@ -61,7 +61,7 @@ def read_sample_table(path: Path) -> SampleTable | None:
 def count_samples(path: Path) -> int | None:
     """How many frames the file holds, where it is certain that the media library would find as many; None otherwise."""
     try:
-        boxes = Boxes(path)
+        boxes = Boxes.of(path)
         certain = boxes.understood() and _COVER not in (boxes.get(b"udta") or b"")
         return len(table_of(boxes).sizes) if certain and boxes[b"stsd"][12:16] in _EVERYBODYS else None
     except (UnfitError, OSError):

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from queue import SimpleQueue
+from threading import Thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
     from types import TracebackType
-    from typing import Any, Self, TypeVar
+    from typing import Self, TypeVar
 
     Task = TypeVar("Task")
     Result = TypeVar("Result")
 
 BLOCK = 1 << 19
 """Bytes read at a time."""
-_BUFFERS = 6
+_BUFFERS = 4
 _MOST_THREADS = 4
+_MOST_VIEWS = 1000
+"""The system takes 1,024 at a time."""
 
 
 class CutOffError(Exception):
@@ -50,87 +53,122 @@ def read_whole(descriptor: int, view: memoryview, place: int) -> None:
         view, place = view[count:], place + count
 
 
-def write_whole(descriptor: int, view: memoryview, place: int) -> None:
-    """Write all of it at `place`. Raises OSError."""
-    while view:
-        count = os.pwrite(descriptor, view, place)
-        view, place = view[count:], place + count
+def write_whole(descriptor: int, views: Sequence[memoryview], place: int) -> int:
+    """Write all of them, one behind the other, from `place` on. Where they end. Raises OSError."""
+    left = deque(view for view in views if view)
+    while left:
+        count = os.pwritev(descriptor, list(islice(left, _MOST_VIEWS)), place)
+        place += count
+        while count:
+            view = left.popleft()
+            if count < len(view):
+                left.appendleft(view[count:])
+            count -= min(count, len(view))
+    return place
 
 
 def side_by_side(work: Callable[[Task], Result], tasks: Sequence[Task], *, threads: bool) -> list[Result]:
     """What `work` makes of each task, several at a time with `threads`. When one fails, no other is begun; raises what it did."""
     if not threads:
         return [work(task) for task in tasks]
-    from concurrent.futures import ThreadPoolExecutor
-
     left = iter(enumerate(tasks))
     made: dict[int, Result] = {}
+    failed: list[BaseException] = []
 
     def take() -> None:
-        with _no_more(left):
+        try:
             for number, task in left:
                 made[number] = work(task)
+        except BaseException as error:  # noqa: BLE001 - it is raised below
+            deque(left, maxlen=0)
+            failed.append(error)
 
     count = max(2, min(_MOST_THREADS, os.cpu_count() or 1))
-    with ThreadPoolExecutor(count, "helios-join") as pool, _no_more(left):
-        for done in [pool.submit(take) for _ in range(count)]:
-            done.result()
+    others = [Thread(target=take, name="helios-join") for _ in range(count - 1)]
+    for other in others:
+        other.start()
+    take()
+    _wait_for(others)
+    if failed:
+        raise failed[0]
     return [made[number] for number in range(len(tasks))]
 
 
-@contextmanager
-def _no_more(left: Iterator[object]) -> Iterator[None]:
-    """Whatever goes wrong in the block: nothing is left to do."""
-    try:
-        yield
-    except BaseException:
-        deque(left, maxlen=0)
-        raise
+def _wait_for(threads: Iterable[Thread]) -> None:
+    """However impatient somebody is: they still write to files that are about to be closed. Raises KeyboardInterrupt then."""
+    impatient: KeyboardInterrupt | None = None
+    for thread in threads:
+        while thread.is_alive():
+            try:
+                thread.join()
+            except KeyboardInterrupt as error:
+                impatient = error
+    if impatient is not None:
+        raise impatient
 
 
-class Hashed:
-    """Reads blocks of a file that are hashed meanwhile: with `threads` in one for each lane, where some buffers take turns."""
+class ReadOnce:
+    """An open file's bytes from its beginning, read once for two: for whoever asks for them, and for `use`, which is given each
+    block, in order, before the next one but a few is read. With `thread` that is in a thread of its own."""
 
-    def __init__(self, descriptor: int, *, lanes: int, threads: bool) -> None:
+    def __init__(self, descriptor: int, use: Callable[[memoryview], None], *, thread: bool) -> None:
         self._descriptor = descriptor
-        self._lanes: list[ThreadPoolExecutor] = []
-        if threads and lanes:
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._lanes = [ThreadPoolExecutor(1, "helios-hash") for _ in range(lanes)]
-        count = _BUFFERS if self._lanes else 1
-        self._buffers: deque[tuple[memoryview, list[Future[None]]]] = deque(
-            (memoryview(bytearray(BLOCK)), []) for _ in range(count)
-        )
+        self._use = use
+        self._place = 0
+        self._left = memoryview(b"")
+        self._free: SimpleQueue[memoryview] = SimpleQueue()
+        for _ in range(_BUFFERS if thread else 1):
+            self._free.put(memoryview(bytearray(BLOCK)))
+        self._given: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
+        self._failed: BaseException | None = None
+        self._thread = Thread(target=self._take, name="helios-hash") if thread else None
 
     def __enter__(self) -> Self:
+        if self._thread is not None:
+            self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for lane in self._lanes:
-            lane.shutdown(cancel_futures=kind is not None)
+        """All of what was read has been used. Raises what `use` raised."""
+        if self._thread is not None:
+            self._given.put(None)
+            _wait_for([self._thread])
+        if self._failed is not None and kind is None:
+            raise self._failed
 
-    def read(self, place: int, length: int, hashers: Sequence[Any]) -> Iterator[memoryview]:
-        """The bytes, each block good until the next one; each of the hashers takes them in, in the lane of its place in the
-        list. Raises CutOffError, OSError."""
-        end = place + length
-        while place < end:
-            buffer, pending = self._buffers[0]
-            while pending:
-                pending.pop().result()
-            self._buffers.rotate(-1)
-            view = buffer[: end - place]
-            read_whole(self._descriptor, view, place)
-            for lane, hasher in enumerate(hashers):
-                self.hash(lane, hasher, view)
-            place += len(view)
+    def read(self, length: int) -> Iterator[memoryview]:
+        """The next bytes, each piece good until the next one. Raises CutOffError, OSError, what `use` raised."""
+        while length:
+            if not self._left:
+                self._next()
+            view = self._left[:length]
+            self._left = self._left[len(view) :]
+            length -= len(view)
             yield view
 
-    def hash(self, lane: int, hasher: Any, data: memoryview | bytes) -> None:
-        """Take in, after what came before in that lane, the block that was read last, or bytes that stay as they are."""
-        if self._lanes:
-            self._buffers[-1][1].append(self._lanes[lane].submit(hasher.update, data))
+    def _next(self) -> None:
+        buffer = self._free.get()
+        if self._failed is not None:
+            raise self._failed
+        count = os.preadv(self._descriptor, [buffer], self._place)
+        if not count:
+            raise CutOffError
+        self._place += count
+        self._left = buffer[:count]
+        if self._thread is None:
+            self._use(self._left)
+            self._free.put(buffer)
         else:
-            hasher.update(data)
+            self._given.put((buffer, count))
+
+    def _take(self) -> None:
+        while (given := self._given.get()) is not None:
+            buffer, count = given
+            if self._failed is None:
+                try:
+                    self._use(buffer[:count])
+                except BaseException as error:  # noqa: BLE001 - whoever reads is told
+                    self._failed = error
+            self._free.put(buffer)

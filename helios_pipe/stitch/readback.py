@@ -16,20 +16,22 @@ from pathlib import Path
 
 from helios_pipe.digest import Digest
 from helios_pipe.media.mp4index import SampleTable, read_sample_table
-from helios_pipe.stitch.blocks import BLOCK, CutOffError, Hashed, read_whole, write_whole
+from helios_pipe.stitch.blocks import BLOCK, CutOffError, ReadOnce, read_whole, write_whole
 from helios_pipe.stitch.inplace import check_index, wrong
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.packets import spelled
 from helios_pipe.stitch.splice import Cut, Splice
-from helios_pipe.stitch.stretches import ASIDE, opened_cut
+from helios_pipe.stitch.stretches import opened_cut
 from helios_pipe.transfer import clone
 from helios_pipe.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Self
 
+_ASIDE = 1 << 20
+"""From so many bytes on, a thread that hashes and copies the film beside us saves more than it takes to start."""
 _LOOK = 1 << 30
 """From so many bytes on, the tenth of a second that it takes to load the media library is not felt."""
 
@@ -51,9 +53,16 @@ def read_film(
     if table is None:
         wrong("index", "of another shape", "one video track")
     _check_table(table, splice, frame)
+    whole = sha256()
     with path.open("rb", buffering=0) as film, _Copied(copy, film.fileno()) as copied:
-        with Hashed(film.fileno(), lanes=2 * prove, threads=frame.size >= ASIDE) as hashed:
-            reading = _Reading(hashed, copied, prove=prove)
+
+        def take(block: memoryview) -> None:
+            if prove:
+                whole.update(block)
+            copied.put(block)
+
+        with ReadOnce(film.fileno(), take, thread=prove and frame.size >= _ASIDE) as once:
+            reading = _Reading(once, prove=prove)
             reading.own(frame.head)
             first = 0
             for cut in splice.chunks:
@@ -66,7 +75,7 @@ def read_film(
         from helios_pipe.stitch.postcheck import look_at
 
         look_at(path, muxer, table, splice.clock)
-    return reading.digests()
+    return Digests(Digest(whole.hexdigest()) if prove else None, reading.packets)
 
 
 def _check_table(table: SampleTable, splice: Splice, frame: Frame) -> None:
@@ -111,8 +120,7 @@ class _Copied:
         if self._descriptor is None or self._path is None:
             return
         try:
-            write_whole(self._descriptor, data, self._place)
-            self._place += len(data)
+            self._place = write_whole(self._descriptor, [data], self._place)
         except OSError:
             self.close()
             os.unlink(self._path)  # whoever needs it there says why it cannot be written
@@ -127,48 +135,41 @@ class _Copied:
 class _Reading:
     """The film as it is read back; `place` is how far."""
 
-    def __init__(self, film: Hashed, copied: _Copied, *, prove: bool) -> None:
-        self._film, self._copied = film, copied
-        self._whole = sha256() if prove else None
-        self._runs: list[Any] = []
+    def __init__(self, film: ReadOnce, *, prove: bool) -> None:
+        self._film = film
+        self._prove = prove
         self._chunk = bytearray(BLOCK)
+        self.packets: list[Digest] = []
         self.place = 0
 
     def own(self, data: bytes) -> None:
         """What stands around the frames. Raises StitchError."""
         at = 0
-        for view in self._read(len(data), ()):
+        for view in self._read(len(data)):
             if not data.startswith(view, at):
                 wrong("index", "other bytes", "what was written")
             at += len(view)
 
     def chunk(self, cut: Cut, sizes: array[int]) -> None:
         """The chunk's frames. Raises StitchError."""
-        runs = () if self._whole is None else (sha256(),)
+        run = sha256()
         with opened_cut(cut) as descriptor, memoryview(self._chunk) as mine:
             for at, length in cut.stretches:
-                for view in self._read(length, runs):
+                for view in self._read(length):
                     read_whole(descriptor, mine[: len(view)], at)
                     if not self._chunk.startswith(view):
                         wrong(f"the packets of {cut.piece.name}", "other bytes", "the chunk's")
+                    if self._prove:
+                        run.update(view)
                     at += len(view)
-        for run in runs:
-            self._film.hash(1, run, spelled(sizes))
-            self._runs.append(run)
+        if self._prove:
+            run.update(spelled(sizes))
+            self.packets.append(Digest(run.hexdigest()))
 
-    def digests(self) -> Digests:
-        """What was found. To be called when all is hashed."""
-        film = None if self._whole is None else Digest(self._whole.hexdigest())
-        return Digests(film, [Digest(run.hexdigest()) for run in self._runs])
-
-    def _read(self, length: int, runs: tuple[Any, ...]) -> Iterator[memoryview]:
-        """The film's next bytes, hashed and put down as well."""
-        end = self.place + length
-        hashers = () if self._whole is None else (self._whole, *runs)
+    def _read(self, length: int) -> Iterator[memoryview]:
         try:
-            for view in self._film.read(self.place, length, hashers):
-                self._copied.put(view)
+            for view in self._film.read(length):
                 self.place += len(view)
                 yield view
         except CutOffError:
-            wrong("length", "it ends early", f"{end} bytes and more")
+            wrong("length", "it ends early", f"{self.place + length} bytes and more")

@@ -88,22 +88,18 @@ def _read(piece: Piece) -> tuple[Shape, SampleTable, bytes | None]:
     """The third says of each frame what depends on it, None where the chunk does not tell."""
     if demuxer_for(piece.path, piece.file) != "mov":
         raise UnfitError
-    boxes = Boxes(piece.path)
-    shape, table = Shape.of(boxes), table_of(boxes)
-    count, uses = len(table.sizes), boxes.get(b"sdtp")
-    _check_opening(piece, shape, table)
-    if not table.first_is_key or piece.frames not in (None, count) or (uses is not None and len(uses) != 4 + count):
-        raise UnfitError
-    return shape, table, None if uses is None else uses[4:]
-
-
-def _check_opening(piece: Piece, shape: Shape, table: SampleTable) -> None:
     descriptor = os.open(piece.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if not begins(descriptor, shape.codec, shape.header, table.places[0], table.sizes[0]):
-            raise UnfitError
+        boxes = Boxes(descriptor)
+        shape, table = Shape.of(boxes), table_of(boxes)
+        begun = begins(descriptor, shape.codec, shape.header, table.places[0], table.sizes[0])
     finally:
         os.close(descriptor)
+    count, uses = len(table.sizes), boxes.get(b"sdtp")
+    wanted = piece.frames in (None, count) and (uses is None or len(uses) == 4 + count)
+    if not (begun and table.first_is_key and wanted):
+        raise UnfitError
+    return shape, table, None if uses is None else uses[4:]
 
 
 class _Walked(NamedTuple):

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
-from helios_pipe.stitch.blocks import CutOffError, blocks, side_by_side, write_whole
+from helios_pipe.stitch.blocks import BLOCK, CutOffError, blocks, read_whole, side_by_side, write_whole
 from helios_pipe.stitch.model import refuse
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.source import changed
@@ -33,10 +33,11 @@ def write_film(splice: Splice, frame: Frame, target: Path, muxer: str) -> list[D
     """Write the film into the file `target`, which is there and empty. Gives the digest of each chunk's file, None where none is
     on record. Raises StitchError; what was written by then stays."""
     with _Out(target, splice.film.shape.codec, muxer) as out:
-        out.write(memoryview(frame.head), 0)
-        files = side_by_side(out.take, list(_jobs(splice, frame.start)), threads=frame.size >= ASIDE)
-        out.write(memoryview(frame.tail), frame.start + frame.size)
-    return files
+        out.write([memoryview(frame.head)], 0)
+        batches = list(_batches(_jobs(splice, frame.start)))
+        files = side_by_side(out.take, batches, threads=frame.size >= ASIDE)
+        out.write([memoryview(frame.tail)], frame.start + frame.size)
+    return [digest for batch in files for digest in batch]
 
 
 class _Job(NamedTuple):
@@ -50,6 +51,23 @@ def _jobs(splice: Splice, start: int) -> Iterator[_Job]:
     for cut in splice.chunks:
         yield _Job(cut, start)
         start += sum(length for _, length in cut.stretches)
+
+
+def _batches(jobs: Iterable[_Job]) -> Iterator[list[_Job]]:
+    """Chunks that follow one another: one, or as many whose files are hashed as make a block together. A film takes a few large
+    writes in half the time of many small ones."""
+    batch: list[_Job] = []
+    room = 0
+    for job in jobs:
+        size = job.cut.mark[0]
+        if batch and (size > room or job.cut.piece.digest is None):
+            yield batch
+            batch = []
+        if not batch:
+            room = BLOCK if job.cut.piece.digest is not None else 0
+        batch.append(job)
+        room -= size
+    yield batch
 
 
 class _Out:
@@ -69,10 +87,24 @@ class _Out:
     ) -> None:
         os.close(self._descriptor)
 
-    def take(self, job: _Job) -> Digest | None:
-        """Put one chunk's frames into the film. Where its file's digest is on record, the file is read as a whole, and its digest
-        given. Raises StitchError."""
-        cut, start = job
+    def take(self, batch: Sequence[_Job]) -> list[Digest | None]:
+        """Put these chunks' frames into the film. Where its digest is on record, a file is read as a whole, and its digest given.
+        Raises StitchError."""
+        if len(batch) == 1:
+            return [self._take_one(*batch[0])]
+        room = memoryview(bytearray(BLOCK))
+        frames: list[memoryview] = []
+        found: list[Digest | None] = []
+        for cut, _ in batch:
+            file, room = room[: cut.mark[0]], room[cut.mark[0] :]
+            with opened_cut(cut) as descriptor:
+                read_whole(descriptor, file, 0)
+            found.append(Digest(sha256(file).hexdigest()))
+            frames += _within(cut.stretches, 0, file)
+        self.write(frames, batch[0].start)
+        return found
+
+    def _take_one(self, cut: Cut, start: int) -> Digest | None:
         with opened_cut(cut) as descriptor:
             if cut.piece.digest is None:
                 for place, length in cut.stretches:
@@ -81,18 +113,16 @@ class _Out:
             hasher, place = sha256(), 0
             for view in blocks(descriptor, 0, cut.mark[0]):
                 hasher.update(view)
-                for payload in _within(cut.stretches, place, view):
-                    start = self.write(payload, start)
+                start = self.write(list(_within(cut.stretches, place, view)), start)
                 place += len(view)
             return Digest(hasher.hexdigest())
 
-    def write(self, data: memoryview, place: int) -> int:
-        """Where it ends. Raises StitchError."""
+    def write(self, data: Sequence[memoryview], place: int) -> int:
+        """All of it, one behind the other. Where it ends. Raises StitchError."""
         try:
-            write_whole(self._descriptor, data, place)
+            return write_whole(self._descriptor, data, place)
         except OSError as error:
             raise StitchError(f"{self._what}: {error.strerror}") from error
-        return place + len(data)
 
     def _send(self, source: int, place: int, length: int, target: int) -> int:
         """Bytes of another open file, by the system alone where it can. Where they end. Raises StitchError, CutOffError."""
@@ -105,7 +135,7 @@ class _Out:
         except (OSError, AttributeError):
             # Not every system has it, nor between any two file systems; what else it is, is said once more.
             for view in blocks(source, place, length):
-                target = self.write(view, target)
+                target = self.write([view], target)
         return target
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from helios_pipe.stitch.blocks import BLOCK, CutOffError, Hashed, blocks, side_by_side
+from helios_pipe.stitch.blocks import BLOCK, CutOffError, ReadOnce, blocks, side_by_side, write_whole
 
 
 @pytest.fixture
@@ -26,15 +25,72 @@ def test_a_stretch_is_read_block_by_block(content: bytes, tmp_path: Path) -> Non
             list(blocks(file.fileno(), 2 * BLOCK, 2 * BLOCK))
 
 
-@pytest.mark.parametrize("threads", [False, True])
-def test_what_is_read_is_hashed(threads: bool, content: bytes, tmp_path: Path) -> None:
-    whole, rest = sha256(), sha256()
-    with (tmp_path / "a").open("rb") as file, Hashed(file.fileno(), lanes=2, threads=threads) as hashed:
-        parts = [bytes(view) for view in hashed.read(0, 40, (whole,))]
-        parts += [bytes(view) for view in hashed.read(40, len(content) - 40, (whole, rest))]
-        hashed.hash(1, rest, b"end")
-    assert b"".join(parts) == content
-    assert (whole.digest(), rest.digest()) == (sha256(content).digest(), sha256(content[40:] + b"end").digest())
+@pytest.mark.parametrize("thread", [False, True])
+def test_what_is_read_is_used_in_order(thread: bool, content: bytes, tmp_path: Path) -> None:
+    used: list[bytes] = []
+
+    def use(block: memoryview) -> None:
+        used.append(bytes(block))
+
+    with (tmp_path / "a").open("rb") as file, ReadOnce(file.fileno(), use, thread=thread) as once:
+        parts = [bytes(view) for length in (40, 0, BLOCK, len(content) - BLOCK - 40) for view in once.read(length)]
+        with pytest.raises(CutOffError):
+            list(once.read(1))
+    assert b"".join(parts) == b"".join(used) == content
+
+
+@pytest.mark.parametrize("thread", [False, True])
+def test_who_reads_is_told_of_what_went_wrong_with_a_block(thread: bool, content: bytes, tmp_path: Path) -> None:
+    used: list[int] = []
+
+    def use(block: memoryview) -> None:
+        used.append(len(block))
+        raise ValueError("the first one")
+
+    def read(length: int) -> None:
+        with (tmp_path / "a").open("rb") as file, ReadOnce(file.fileno(), use, thread=thread) as once:
+            for _ in once.read(length):
+                pass
+
+    for length in (1, len(content)):
+        with pytest.raises(ValueError, match="the first one"):
+            read(length)
+    assert used == [BLOCK, BLOCK]
+
+
+def test_an_error_of_the_reader_is_the_one_that_is_raised(content: bytes, tmp_path: Path) -> None:
+    def use(_: memoryview) -> None:
+        raise ValueError("not this one")
+
+    def read() -> None:
+        with (tmp_path / "a").open("rb") as file, ReadOnce(file.fileno(), use, thread=True) as once:
+            list(once.read(1))
+            raise CutOffError
+
+    before = threading.active_count()
+    with pytest.raises(CutOffError):
+        read()
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [3, 0, 5], [1] * 2500, [BLOCK, 1]])
+def test_many_views_are_written_one_behind_the_other(sizes: list[int], tmp_path: Path) -> None:
+    parts = [os.urandom(size) for size in sizes]
+    with (tmp_path / "b").open("wb") as file:
+        end = write_whole(file.fileno(), [memoryview(part) for part in parts], 7)
+    assert end == 7 + sum(sizes)
+    assert (tmp_path / "b").read_bytes()[7:] == b"".join(parts)
+
+
+def test_a_system_that_writes_less_than_it_is_given_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = os.pwritev
+    monkeypatch.setattr(os, "pwritev", lambda file, views, place: system(file, [views[0][:3]], place))
+    parts = [b"abcdefg", b"", b"h", b"ijkl"]
+    with (tmp_path / "b").open("wb") as file:
+        assert write_whole(file.fileno(), [memoryview(part) for part in parts], 0) == 12
+    assert (tmp_path / "b").read_bytes() == b"abcdefghijkl"
 
 
 @pytest.mark.parametrize("threads", [False, True])

@@ -107,7 +107,7 @@ def test_beyond_four_gigabytes_places_and_lengths_are_wider(first: bool, frames:
     made = film([[0]] * frames, [(1 << 30) - 1] * frames, Fraction(30))
     frame = frame_of(made, index_first=first)
     path = written(tmp_path / "a.mp4", frame)
-    boxes = Boxes(path)
+    boxes = Boxes.of(path)
     assert boxes.understood()
     wide = boxes.get(b"co64") is not None
     assert wide == (frames == 5)
