@@ -162,7 +162,8 @@ def _chunk_inputs(chunk: Section, place: Place) -> tuple[Template, ...]:
 def warn_without_output(section: Section, command: Sequence[Template], output: str | None) -> None:
     """Note a command that never says where its result goes."""
     name = (output or "").rstrip("/").rpartition("/")[2]
-    if command and output and not any("output" in word.fields or name in str(word) for word in command):
+    mentioned = any("output" in word.fields or name in str(word) for word in reversed(command))  # it mostly stands last
+    if command and output and not mentioned:
         section.warn(f"the command never mentions {{output}}: it must leave {output!r} all the same", "command")
 
 

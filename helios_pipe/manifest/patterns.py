@@ -101,6 +101,8 @@ def escape(path: str) -> str:
 
 def literal_prefix(pattern: Pattern) -> str:
     """The path that all files lie at or below which the pattern means: empty where they may be anywhere."""
+    if pattern.literal is not None:
+        return pattern.literal
     literal: list[str] = []
     for part in pattern.parts:
         if is_wild(part):

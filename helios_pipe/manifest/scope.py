@@ -12,7 +12,7 @@ from helios_pipe.manifest.marks import MarkTree
 from helios_pipe.manifest.model import MarkPath
 from helios_pipe.manifest.problems import Report
 from helios_pipe.manifest.schema import FLAWED
-from helios_pipe.manifest.template import Field, Template, TemplateError, parse_template
+from helios_pipe.manifest.template import Field, Template, TemplateError, is_plain, parse_template
 from helios_pipe.tuples import NamedTuple
 
 TYPE_CHECKING = False
@@ -68,6 +68,8 @@ class Scope:
         found = self._seen.get((text, place.what))
         if found is not None:
             return found
+        if is_plain(text):
+            return self._seen.setdefault((text, place.what), Template((text,)))
         try:
             template = parse_template(text, _Known(self._values, place.names))
             self._check(template, place)
@@ -116,7 +118,7 @@ class Scope:
 
     def _word(self, text: str, where: MarkPath, place: Place) -> Template | None:
         template = self.template(text, where, place)
-        if template is not None and "inputs" in template.fields and len(template.parts) > 1:
+        if template is not None and len(template.parts) > 1 and "inputs" in template.fields:
             self.report.error(
                 where, f"{{inputs}} stands in {text!r}, expected it alone: it becomes one word for each input"
             )

@@ -28,19 +28,20 @@ class Field(NamedTuple):
 
 
 class Template(NamedTuple):
-    """A text in parts: literal texts and fields, in order. Without fields it is a constant."""
+    """A text in parts: literal texts and fields, in order, no two texts side by side and never none. One text alone is a
+    constant."""
 
     parts: tuple[str | Field, ...]
 
     @property
     def fields(self) -> frozenset[str]:
         """The names it asks for."""
-        return frozenset(part.name for part in self.parts if isinstance(part, Field))
+        return frozenset([part.name for part in self.parts if not isinstance(part, str)])
 
     @property
     def constant(self) -> bool:
         """Whether it is the same text whatever the values."""
-        return all(isinstance(part, str) for part in self.parts)
+        return len(self.parts) == 1 and isinstance(self.parts[0], str)
 
     def fill(self, values: Mapping[str, object]) -> str:
         """The text with every field's value. Raises KeyError on a name that `values` lacks, TemplateError on a format
@@ -63,15 +64,23 @@ class Template(NamedTuple):
         return Template(tuple(out))
 
     def __str__(self) -> str:
+        parts = self.parts
+        if len(parts) == 1 and isinstance(parts[0], str) and is_plain(parts[0]):
+            return parts[0]
         return "".join(
-            part.replace("{", "{{").replace("}", "}}") if isinstance(part, str) else str(part) for part in self.parts
+            part.replace("{", "{{").replace("}", "}}") if isinstance(part, str) else str(part) for part in parts
         )
+
+
+def is_plain(text: str) -> bool:
+    """Whether the text is a template without a placeholder or a brace: it stands for itself."""
+    return "{" not in text and "}" not in text
 
 
 def parse_template(text: str, known: Collection[str]) -> Template:
     """The template that `text` spells. Raises TemplateError on a stray brace or a name that is not in `known`, naming the
     nearest one that is."""
-    if "{" not in text and "}" not in text:
+    if is_plain(text):
         return Template((text,))
     parts: list[str | Field] = []
     at = 0

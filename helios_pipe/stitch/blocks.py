@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 from threading import Thread
@@ -107,6 +108,49 @@ def _wait_for(threads: Iterable[Thread]) -> None:
         raise impatient
 
 
+class Lane:
+    """Does what it is given, in order: with `thread` in a thread of its own, while whoever gives goes on."""
+
+    def __init__(self, *, thread: bool) -> None:
+        self._given: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._failed: BaseException | None = None
+        self._thread = Thread(target=self._work, name="helios-lane") if thread else None
+
+    def __enter__(self) -> Self:
+        if self._thread is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Everything is done. Raises what the first one raised that failed."""
+        if self._thread is not None:
+            self._given.put(None)
+            _wait_for([self._thread])
+        if kind is None:
+            self.check()
+
+    def give(self, task: Callable[[], None]) -> None:
+        """Do this next. Without a thread, raises what it raises."""
+        if self._thread is None:
+            task()
+        else:
+            self._given.put(task)
+
+    def check(self) -> None:
+        """Raises what the first one raised that failed; those behind it are done all the same."""
+        if self._failed is not None:
+            raise self._failed
+
+    def _work(self) -> None:
+        while (task := self._given.get()) is not None:
+            try:
+                task()
+            except BaseException as error:  # noqa: BLE001 - whoever gives is told
+                self._failed = self._failed or error
+
+
 class ReadOnce:
     """An open file's bytes from its beginning, read once for two: for whoever asks for them, and for `use`, which is given each
     block, in order, before the next one but a few is read. With `thread` that is in a thread of its own."""
@@ -119,24 +163,17 @@ class ReadOnce:
         self._free: SimpleQueue[memoryview] = SimpleQueue()
         for _ in range(_BUFFERS if thread else 1):
             self._free.put(memoryview(bytearray(BLOCK)))
-        self._given: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
-        self._failed: BaseException | None = None
-        self._thread = Thread(target=self._take, name="helios-hash") if thread else None
+        self._lane = Lane(thread=thread)
 
     def __enter__(self) -> Self:
-        if self._thread is not None:
-            self._thread.start()
+        self._lane.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """All of what was read has been used. Raises what `use` raised."""
-        if self._thread is not None:
-            self._given.put(None)
-            _wait_for([self._thread])
-        if self._failed is not None and kind is None:
-            raise self._failed
+        self._lane.__exit__(kind, error, trace)
 
     def read(self, length: int) -> Iterator[memoryview]:
         """The next bytes, each piece good until the next one. Raises CutOffError, OSError, what `use` raised."""
@@ -150,25 +187,16 @@ class ReadOnce:
 
     def _next(self) -> None:
         buffer = self._free.get()
-        if self._failed is not None:
-            raise self._failed
+        self._lane.check()
         count = os.preadv(self._descriptor, [buffer], self._place)
         if not count:
             raise CutOffError
         self._place += count
         self._left = buffer[:count]
-        if self._thread is None:
-            self._use(self._left)
-            self._free.put(buffer)
-        else:
-            self._given.put((buffer, count))
+        self._lane.give(partial(self._take, buffer, count))
 
-    def _take(self) -> None:
-        while (given := self._given.get()) is not None:
-            buffer, count = given
-            if self._failed is None:
-                try:
-                    self._use(buffer[:count])
-                except BaseException as error:  # noqa: BLE001 - whoever reads is told
-                    self._failed = error
+    def _take(self, buffer: memoryview, count: int) -> None:
+        try:
+            self._use(buffer[:count])
+        finally:
             self._free.put(buffer)

@@ -21,7 +21,7 @@ from helios_pipe.stitch.inplace import check_index, wrong
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.packets import spelled
 from helios_pipe.stitch.splice import Cut, Splice
-from helios_pipe.stitch.stretches import opened_cut
+from helios_pipe.stitch.stretches import LANE, opened_cut
 from helios_pipe.transfer import clone
 from helios_pipe.tuples import NamedTuple
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_ASIDE = 1 << 20
-"""From so many bytes on, a thread that hashes and copies the film beside us saves more than it takes to start."""
 _LOOK = 1 << 30
 """From so many bytes on, the tenth of a second that it takes to load the media library is not felt."""
 
@@ -61,7 +59,7 @@ def read_film(
                 whole.update(block)
             copied.put(block)
 
-        with ReadOnce(film.fileno(), take, thread=prove and frame.size >= _ASIDE) as once:
+        with ReadOnce(film.fileno(), take, thread=prove and frame.size >= LANE) as once:
             reading = _Reading(once, prove=prove)
             reading.own(frame.head)
             first = 0

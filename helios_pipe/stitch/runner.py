@@ -17,7 +17,6 @@ from helios_pipe.cache.placing import Ahead
 from helios_pipe.digest import Digest
 from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, StitchError, StoreError
 from helios_pipe.ports import FailureClass, Outcome
-from helios_pipe.stitch.sequence import collect_trees
 
 _ANEW = 4
 """How often a join begins again before a blob that is never at rest is a failure."""
@@ -103,6 +102,8 @@ class JoinRunner:
                 os.unlink(target)
 
     def _collect(self, step: Join) -> Blob:
+        from helios_pipe.stitch.sequence import collect_trees
+
         settings = dict(step.settings)
         for part in step.parts:  # their bytes are not touched here, so this is where they are proved
             if not self._blobs.intact(part.digest, folder=part.folder):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
-from helios_pipe.stitch.blocks import BLOCK, CutOffError, blocks, read_whole, side_by_side, write_whole
+from helios_pipe.stitch.blocks import BLOCK, CutOffError, Lane, blocks, read_whole, side_by_side, write_whole
 from helios_pipe.stitch.model import refuse
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.source import changed
@@ -25,16 +25,18 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+LANE = 1 << 20
+"""From so many bytes on, a thread that hashes beside us saves more than it takes to start."""
 ASIDE = 16 << 20
-"""From so many bytes on, threads are worth starting."""
+"""From so many bytes on, several threads read and write."""
 
 
 def write_film(splice: Splice, frame: Frame, target: Path, muxer: str) -> list[Digest | None]:
     """Write the film into the file `target`, which is there and empty. Gives the digest of each chunk's file, None where none is
     on record. Raises StitchError; what was written by then stays."""
-    with _Out(target, splice.film.shape.codec, muxer) as out:
+    batches = list(_batches(_jobs(splice, frame.start)))
+    with Lane(thread=LANE <= frame.size < ASIDE) as lane, _Out(target, splice.film.shape.codec, muxer, lane) as out:
         out.write([memoryview(frame.head)], 0)
-        batches = list(_batches(_jobs(splice, frame.start)))
         files = side_by_side(out.take, batches, threads=frame.size >= ASIDE)
         out.write([memoryview(frame.tail)], frame.start + frame.size)
     return [digest for batch in files for digest in batch]
@@ -73,8 +75,10 @@ def _batches(jobs: Iterable[_Job]) -> Iterator[list[_Job]]:
 class _Out:
     """The film as it is written, by several threads at once: each knows where its chunk goes."""
 
-    def __init__(self, target: Path, codec: str, muxer: str) -> None:
+    def __init__(self, target: Path, codec: str, muxer: str, lane: Lane) -> None:
+        """What is hashed is hashed in the lane."""
         self._target, self._what = target, f"{codec} could not be written as {muxer}"
+        self._lane = lane
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -88,21 +92,23 @@ class _Out:
         os.close(self._descriptor)
 
     def take(self, batch: Sequence[_Job]) -> list[Digest | None]:
-        """Put these chunks' frames into the film. Where its digest is on record, a file is read as a whole, and its digest given.
-        Raises StitchError."""
+        """Put these chunks' frames into the film. Where its digest is on record, a file is read as a whole, and its digest given
+        as soon as the lane has it. Raises StitchError."""
         if len(batch) == 1:
             return [self._take_one(*batch[0])]
         room = memoryview(bytearray(BLOCK))
+        files: list[memoryview] = []
         frames: list[memoryview] = []
-        found: list[Digest | None] = []
         for cut, _ in batch:
             file, room = room[: cut.mark[0]], room[cut.mark[0] :]
             with opened_cut(cut) as descriptor:
                 read_whole(descriptor, file, 0)
-            found.append(Digest(sha256(file).hexdigest()))
+            files.append(file)
             frames += _within(cut.stretches, 0, file)
+        digests: list[Digest | None] = []
+        self._lane.give(lambda: digests.extend(Digest(sha256(file).hexdigest()) for file in files))
         self.write(frames, batch[0].start)
-        return found
+        return digests
 
     def _take_one(self, cut: Cut, start: int) -> Digest | None:
         with opened_cut(cut) as descriptor:

@@ -45,7 +45,9 @@ def test_who_reads_is_told_of_what_went_wrong_with_a_block(thread: bool, content
 
     def use(block: memoryview) -> None:
         used.append(len(block))
-        raise ValueError("the first one")
+        if len(used) == 1:
+            raise ValueError("the first one")
+        raise ValueError("another one")
 
     def read(length: int) -> None:
         with (tmp_path / "a").open("rb") as file, ReadOnce(file.fileno(), use, thread=thread) as once:
@@ -53,9 +55,9 @@ def test_who_reads_is_told_of_what_went_wrong_with_a_block(thread: bool, content
                 pass
 
     for length in (1, len(content)):
+        used.clear()
         with pytest.raises(ValueError, match="the first one"):
             read(length)
-    assert used == [BLOCK, BLOCK]
 
 
 def test_an_error_of_the_reader_is_the_one_that_is_raised(content: bytes, tmp_path: Path) -> None:
