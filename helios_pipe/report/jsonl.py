@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+_spell = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
 class JsonLines:
     """A listener that writes every event as a line, at once."""
 
@@ -27,7 +30,7 @@ class JsonLines:
     def __call__(self, event: Event) -> None:
         """Write one event."""
         line = {"event": event["event"], "time": timestamp(), **event}
-        self._out.say(json.dumps(line, ensure_ascii=False, separators=(", ", ": "), default=str))
+        self._out.say(_spell(line))
 
 
 def timestamp() -> str:
