@@ -173,7 +173,6 @@ class LocalRunner:
         return place.is_relative_to(self._blobs.folder) and not self._blobs.intact(digest)
 
     def _keep(self, action: Action, workspace: Workspace, outcome: Outcome) -> Outcome:
-        argv = workspace.real_argv(action)
         room = free_bytes(workspace.output)  # while what the command has written is still there
         outcome = outcome._replace(room=room)
         if room < _LEAST_ROOM:
@@ -183,7 +182,9 @@ class LocalRunner:
             folder = workspace.keep(self._kept / action.node)
         except UnusableError:
             return outcome  # why the command failed is the news, not that nobody can look at its folder
-        return outcome._replace(kept=folder, repeat=_repeat(folder, action, argv))
+        place = folder if action.workspace == "isolated" else workspace.cwd
+        argv = workspace.real_argv(action, f"{folder}/{action.output.name}")
+        return outcome._replace(kept=folder, repeat=_repeat(place, action, argv))
 
 
 def _end(workspace: Workspace, log: Log | None) -> None:
@@ -198,7 +199,7 @@ def _uses(action: Action, mark: ToolMark) -> bool:
 
 
 def _repeat(folder: Path, action: Action, argv: tuple[str, ...]) -> str:
-    """The command line that runs the action again in its kept folder."""
+    """The command line that runs the action again in this folder."""
     import shlex
 
     variables = "".join(f"{name}={shlex.quote(value)} " for name, value in action.env)

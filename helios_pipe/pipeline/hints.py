@@ -1,13 +1,17 @@
-"""What a failed command may have missed: files that are in the project, are named in its output, and were not declared;
-room on the disk."""
+"""What a failed command may have missed: files that are in the project, are named in its output, and were not declared, or are
+another job's and lie elsewhere; room on the disk."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from helios_pipe.manifest.model import Job, JobInput, Manifest
+from helios_pipe.manifest.workspace import input_place
 from helios_pipe.regex import regex
 from helios_pipe.transfer import MAKE_ROOM, free_bytes, room_of
+from helios_pipe.tuples import NamedTuple
 
 _WORD = regex(r"[^\s'\"`:,;()\[\]{}<>|=]+")
 _MOST_WORDS = 4000
@@ -18,18 +22,54 @@ _LEAST_ROOM = 64 << 10
 """With less room than this, no command can be expected to do its work."""
 
 
-def undeclared_inputs(tail: str, root: Path, declared: set[str]) -> tuple[str, ...]:
-    """A sentence for each such file, the first few."""
+def undeclared_inputs(tail: str, root: Path, declared: set[str], others: Sequence[Elsewhere] = ()) -> tuple[str, ...]:
+    """A sentence for each such file, the first few. `others` are what other jobs make."""
     found: list[str] = []
     for word in list(dict.fromkeys(_WORD.findall(tail)))[-_MOST_WORDS:]:
         name = word.strip("./").rstrip(".") if word.startswith("./") else word.rstrip(".")
         if not name or name in declared or name.startswith(("/", "..")) or len(name) > 255:
             continue
-        if os.path.isfile(root / name):
+        maker = next((other for other in others if other.holds(name)), None)
+        if maker is not None:
+            found.append(maker.told(name))
+        elif os.path.isfile(root / name):
             found.append(
                 f"{name} is in the project but not declared, so the command cannot see it: declare it under inputs"
             )
     return tuple(dict.fromkeys(found))[:_MOST_HINTS]
+
+
+class Elsewhere(NamedTuple):
+    """What another job puts out, and where it is in the workspace of this one: if it is `given`, or once it will be."""
+
+    output: str
+    job: str
+    place: str
+    given: bool
+
+    def holds(self, name: str) -> bool:
+        """Whether the name is that of the output, or of something in it."""
+        return name == self.output.rstrip("/") or (self.output.endswith("/") and name.startswith(self.output))
+
+    def told(self, name: str) -> str:
+        """What somebody has to know who looked for it under its name in the project."""
+        place = self.place + name[len(self.output.rstrip("/")) :]
+        spelled = f'"{self.job}"' if "[" in self.job else self.job  # as YAML has it
+        wanted = "" if self.given else f"declare {{job: {spelled}}} under inputs, then "
+        return f"{name} is what the job {self.job} makes: {wanted}the command finds it as {place}"
+
+
+def made_by_others(manifest: Manifest, job: Job) -> list[Elsewhere]:
+    """What all other jobs put out."""
+    by_name = {other.name: other for other in manifest.jobs}
+    given = {reference.job: reference for reference in job.job_inputs}
+    found = []
+    for other in manifest.jobs:
+        output = other.output or (other.stitch.output if other.stitch else None)
+        if output is not None and other.name != job.name:
+            place = input_place(given.get(other.name, JobInput(other.name)), by_name)
+            found.append(Elsewhere(output, other.name, place, other.name in given))
+    return found
 
 
 def full_disk(

@@ -228,10 +228,13 @@ class _Run:
 
     def hints(self, task: Task, outcome: Outcome) -> tuple[str, ...]:
         """What may have been forgotten where a node failed."""
-        from helios_pipe.pipeline.hints import NO_ROOM, full_disk, undeclared_inputs
+        from helios_pipe.pipeline.hints import NO_ROOM, full_disk, made_by_others, undeclared_inputs
 
-        declared = {entry.path for entry in (*task.work.shared.tree.entries, *task.extra.tree.entries)}
-        hints = undeclared_inputs(outcome.tail, self.session.root, declared)
+        hints: tuple[str, ...] = ()
+        if task.work.nodes.job.workspace != "project":  # there the command sees all that there is
+            declared = {entry.path for entry in (*task.work.shared.tree.entries, *task.extra.tree.entries)}
+            others = made_by_others(self.session.manifest, task.work.nodes.job)
+            hints = undeclared_inputs(outcome.tail, self.session.root, declared, others)
         if outcome.failure is not FailureClass.COMMAND:
             return hints
         session, job = self.session, task.work.name

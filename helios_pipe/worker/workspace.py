@@ -69,9 +69,9 @@ class Workspace:
             os.mkdir(f"{root}/{folder}")
         os.mkdir(self.home, 0o700)
 
-    def real_argv(self, action: Action) -> tuple[str, ...]:
-        """The command as it is run here: in an isolated workspace as it stands, in the project with the output's path. Raises
-        UsageError where such a command does not say where its output goes."""
+    def real_argv(self, action: Action, output: str | None = None) -> tuple[str, ...]:
+        """The command as it is run here: in an isolated workspace as it stands, in the project with the output's path (or
+        another one for it). Raises UsageError where such a command does not say where its output goes."""
         if action.workspace == "isolated":
             return action.argv
         if not any("\0" in word for word in action.marked_argv):
@@ -79,7 +79,7 @@ class Workspace:
                 f"{action.node} runs in the project's folder, but its command does not use {{output}}",
                 hint="There the output has a path of the attempt's own, which the command must be told.",
             )
-        return tuple(word.replace("\0", self.output) for word in action.marked_argv)
+        return tuple(word.replace("\0", output or self.output) for word in action.marked_argv)
 
     def check(self) -> None:
         """To be called when the command has ended well: raises StaleInputError, naming the file, where an input that others

@@ -109,6 +109,19 @@ def test_a_command_that_writes_to_its_input_is_noticed_or_harmless(project: Proj
     assert project.helios("run", "render.yaml", "--json").summary["failed"] == 0
 
 
+def test_a_failure_in_the_project_is_repeated_there_and_leaves_nothing_there(project: Project) -> None:
+    job = {"command": "sh -c 'cat look.txt > {output}; exit 3'", "output": "film.txt", "inputs": ["look.txt"]}
+    project.path("look.txt").write_text("warm\n")
+    project.manifest({"version": 1, "jobs": {"film": {**job, "workspace": "project"}}})
+    run = project.helios("run", "render.yaml")
+    assert run.exit_code == 1
+    (command,) = re.findall(r"repeat by hand: (.*)", run.stderr)
+    again = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (again.returncode, again.stderr) == (3, "")
+    assert [path.read_text() for path in project.path(".helios/failed").rglob("film.txt")] == ["warm\n"]
+    assert not project.path("film.txt").exists()
+
+
 def test_an_input_that_was_not_declared_is_named(project: Project) -> None:
     document = project.burnin(frames="0-9")
     document["jobs"]["film"]["inputs"] = ["burnin.py"]
@@ -116,6 +129,38 @@ def test_an_input_that_was_not_declared_is_named(project: Project) -> None:
     run = project.helios("run", "render.yaml")
     assert run.exit_code == 1
     assert "look.txt is in the project but not declared" in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("inputs", "hint"),
+    [
+        ([{"job": "look"}], "the command finds it as jobs/look/look.txt"),
+        ([{"job": "look", "as": "a.txt"}], "the command finds it as a.txt"),
+        ([], "declare {job: look} under inputs, then the command finds it as jobs/look/look.txt"),
+    ],
+)
+def test_an_input_that_another_job_makes_is_told_where_it_is(
+    project: Project, inputs: list[dict[str, str]], hint: str
+) -> None:
+    look = {"command": "sh -c 'echo warm > {output}'", "output": "out/look.txt"}
+    film = {"inputs": inputs, "command": "sh -c 'cat out/look.txt > {output}'", "output": "out/film.txt"}
+    project.manifest({"version": 1, "jobs": {"look": look, "film": film}})
+    project.path("out").mkdir()
+    project.path("out/look.txt").write_text("warm")
+    run = project.helios("run", "render.yaml")
+    assert run.exit_code == 1
+    assert f"hint: out/look.txt is what the job look makes: {hint}" in run.stderr
+    assert "not declared" not in run.stderr
+
+
+def test_a_command_in_the_project_is_not_told_to_declare_what_it_sees(project: Project) -> None:
+    job = {"command": "sh -c 'echo look.txt is not cold >&2; rm {output}'", "output": "film.txt"}
+    project.path("look.txt").write_text("warm\n")
+    project.manifest({"version": 1, "jobs": {"film": {**job, "workspace": "project"}}})
+    run = project.helios("run", "render.yaml")
+    assert run.exit_code == 1
+    assert "look.txt is not cold" in run.stderr
+    assert "hint" not in run.stderr
 
 
 def test_retries_are_counted_and_told(project: Project) -> None:
