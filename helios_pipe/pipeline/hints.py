@@ -4,8 +4,10 @@ another job's and lie elsewhere; room on the disk."""
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, product
 from pathlib import Path
+from posixpath import dirname, normpath
 
 from helios_pipe.manifest.model import Job, JobInput, Manifest
 from helios_pipe.manifest.workspace import input_place
@@ -14,6 +16,12 @@ from helios_pipe.transfer import MAKE_ROOM, free_bytes, room_of
 from helios_pipe.tuples import NamedTuple
 
 _WORD = regex(r"[^\s'\"`:,;()\[\]{}<>|=]+")
+_WORKSPACE = regex("/w/")
+"""How the path of every workspace ends."""
+_MODULE = regex(r"No module named '([\w.]+)'|Cannot find module '(\.{0,2}/?[^'\n]+)'")
+_PYTHON = (".py", "/__init__.py")
+_NODE = ("", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".json", "/index.js", "/index.ts")
+_MOST_MODULES, _MOST_FOLDERS = 10, 50
 _MOST_WORDS = 4000
 _MOST_HINTS = 3
 NO_ROOM = "No space left on device"
@@ -25,8 +33,8 @@ _LEAST_ROOM = 64 << 10
 def undeclared_inputs(tail: str, root: Path, declared: set[str], others: Sequence[Elsewhere] = ()) -> tuple[str, ...]:
     """A sentence for each such file, the first few. `others` are what other jobs make."""
     found: list[str] = []
-    for word in list(dict.fromkeys(_WORD.findall(tail)))[-_MOST_WORDS:]:
-        name = word.strip("./").rstrip(".") if word.startswith("./") else word.rstrip(".")
+    words = list(dict.fromkeys(_WORD.findall(tail)))[-_MOST_WORDS:]
+    for name in chain(_modules(tail, declared), chain.from_iterable(map(_names, words))):
         if not name or name in declared or name.startswith(("/", "..")) or len(name) > 255:
             continue
         maker = next((other for other in others if other.holds(name)), None)
@@ -37,6 +45,26 @@ def undeclared_inputs(tail: str, root: Path, declared: set[str], others: Sequenc
                 f"{name} is in the project but not declared, so the command cannot see it: declare it under inputs"
             )
     return tuple(dict.fromkeys(found))[:_MOST_HINTS]
+
+
+def _names(word: str) -> Iterator[str]:
+    """What a word may be called in the project. Many programs make the path absolute before they complain of it."""
+    yield word.strip("./").rstrip(".") if word.startswith("./") else word.rstrip(".")
+    if word.startswith("/"):
+        for match in _WORKSPACE.finditer(word):
+            yield word[match.end() :].rstrip(".")
+
+
+def _modules(tail: str, declared: set[str]) -> Iterator[str]:
+    """The files that a module may be which Python or Node has not found: beside those that are declared, or at the top."""
+    missing = list(dict.fromkeys(_MODULE.findall(tail)))[-_MOST_MODULES:]
+    if not missing:
+        return
+    folders = ["", *(f"{folder}/" for folder in sorted(set(map(dirname, declared)) - {""})[:_MOST_FOLDERS])]
+    for python, node in missing:
+        stem, endings = (python.replace(".", "/"), _PYTHON) if python else (node.removeprefix("./"), _NODE)
+        for folder, ending in product(folders, endings):
+            yield normpath(f"{folder}{stem}{ending}")
 
 
 class Elsewhere(NamedTuple):
