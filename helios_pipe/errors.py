@@ -76,6 +76,11 @@ class TransientAdapterError(AdapterError):
     retryable = True
 
 
+class UnreachedError(TransientAdapterError):
+    """No connection to the place where commands run could be made. Where that is so from a run's first call to its last, the
+    adapter is unusable."""
+
+
 class ThrottledError(TransientAdapterError):
     """The place where commands run asks to be called less often; `retry_after_s` where it says for how long."""
 

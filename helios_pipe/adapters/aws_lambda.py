@@ -40,7 +40,7 @@ class AwsLambdaAdapter:
         self._invocations = Once(Calls(), self._connect)
 
     def execute(self, job: WorkerJob) -> WorkerResult:
-        """See WorkerAdapter. Raises ThrottledError, TransientAdapterError, AdapterError."""
+        """See WorkerAdapter. Raises ThrottledError, UnreachedError, TransientAdapterError, AdapterError."""
         payload = request_body(*chunk_of(job, self.config.job_url))
         patience = Patience(job)
         cancel = job.cancel if job.timeout_s is None else patience

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from helios_pipe import settings
 from helios_pipe.adapters.calls import Calls, CancelledCallError, Once
-from helios_pipe.errors import AdapterError, HeliosPipeError, TransientAdapterError
+from helios_pipe.errors import AdapterError, HeliosPipeError, TransientAdapterError, UnreachedError
 from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResult
 from helios_pipe.worker.dask_task import Task, distributed_library
 from helios_pipe.worker.wire import Body, chunk_of, read_body
@@ -79,7 +79,7 @@ class DaskAdapter:
         return self._capabilities
 
     def execute(self, job: WorkerJob) -> WorkerResult:
-        """See WorkerAdapter. Raises TransientAdapterError, AdapterError, UnusableError."""
+        """See WorkerAdapter. Raises UnreachedError, TransientAdapterError, AdapterError, UnusableError."""
         url, chunk = chunk_of(job, self.config.job_url)
         words = (_TASK, job.meta.get("node", chunk), job.meta.get("attempt", ""), os.urandom(4).hex())
         name = "-".join(str(word) for word in words if word != "")
@@ -154,7 +154,7 @@ class DaskAdapter:
         if self.config.address is None and self._cluster is None:
             self._cluster = _own_cluster(self.config)
         address = self.config.address or self._cluster.scheduler_address
-        with _told_of(self.config):
+        with _told_of(self.config, UnreachedError):
             client = self._soon(
                 lambda: distributed.Client(address, timeout=_CONNECT_S, set_as_default=False), _CONNECT_S + _ASK_S
             )
@@ -228,8 +228,8 @@ _HINT = "Is it a Dask scheduler, is it up, and can it be reached from here?"
 
 
 @contextmanager
-def _told_of(config: DaskConfig) -> Iterator[None]:
-    """Says what it means that the scheduler could not be talked to."""
+def _told_of(config: DaskConfig, kind: type[TransientAdapterError] = TransientAdapterError) -> Iterator[None]:
+    """Says what it means that the scheduler could not be talked to: mostly an error of this kind."""
     try:
         yield
     except (HeliosPipeError, CancelledCallError):
@@ -238,7 +238,7 @@ def _told_of(config: DaskConfig) -> Iterator[None]:
         hint = "An address looks like tcp://10.0.0.5:8786."
         raise AdapterError(f"{config.where}: {_said(error)}", hint=hint) from error
     except Exception as error:
-        raise TransientAdapterError(f"{config.where}: {_said(error)}", hint=_HINT) from error
+        raise kind(f"{config.where}: {_said(error)}", hint=_HINT) from error
 
 
 def _caller() -> Callable[[str, Task], tuple[int, Body]]:

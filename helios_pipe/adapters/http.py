@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from threading import Event, Lock
 
 from helios_pipe.adapters.calls import Calls, CancelledCallError
-from helios_pipe.adapters.lines import BrokenLineError, EndlessReplyError, Lines, Reply
+from helios_pipe.adapters.lines import BrokenLineError, EndlessReplyError, Lines, NoLineError, Reply
 from helios_pipe.adapters.patience import Patience
-from helios_pipe.errors import AdapterError, ThrottledError, TransientAdapterError
+from helios_pipe.errors import AdapterError, ThrottledError, TransientAdapterError, UnreachedError
 from helios_pipe.ports import Capabilities, FailureClass, WorkerJob, WorkerResult
 from helios_pipe.worker.wire import chunk_of, read_http_reply, request_body
 
@@ -54,7 +54,7 @@ class HttpAdapter:
         self._heard = -math.inf
 
     def execute(self, job: WorkerJob) -> WorkerResult:
-        """See WorkerAdapter. Raises ThrottledError, TransientAdapterError, AdapterError."""
+        """See WorkerAdapter. Raises ThrottledError, UnreachedError, TransientAdapterError, AdapterError."""
         payload = request_body(*chunk_of(job, self.config.job_url))
         patience = Patience(job, lambda: self._heard)
         try:
@@ -95,6 +95,8 @@ class HttpAdapter:
         headers = {"Content-Type": "application/json", **self._shown(cancel, refresh=refresh)}
         try:
             reply = self._lines.send(method, url, headers, payload, cancel)
+        except NoLineError as error:
+            raise UnreachedError(f"{self.config.url} cannot be reached: {error}") from error
         except BrokenLineError as error:
             raise TransientAdapterError(f"{self.config.url}: the connection broke: {error}") from error
         except EndlessReplyError as error:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from helios_pipe.adapters.lines import BrokenLineError, EndlessReplyError
-from helios_pipe.errors import AdapterError, ThrottledError, TransientAdapterError
+from helios_pipe.adapters.lines import BrokenLineError, EndlessReplyError, NoLineError
+from helios_pipe.errors import AdapterError, ThrottledError, TransientAdapterError, UnreachedError
 from helios_pipe.ports import FailureClass, WorkerResult
 from helios_pipe.texts import encodable
 
@@ -45,6 +45,8 @@ def translated(function: str) -> Iterator[None]:
         yield
     except boto.ClientError as error:
         raise _from_answer(function, error) from error
+    except NoLineError as error:
+        raise UnreachedError(f"Lambda {function} cannot be reached: {error}") from error
     except (BrokenLineError, boto.HTTPClientError, boto.ConnectionError) as error:
         raise TransientAdapterError(f"Lambda {function}: the connection broke: {error}") from error
     except EndlessReplyError as error:

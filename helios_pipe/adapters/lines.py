@@ -33,6 +33,10 @@ class BrokenLineError(Exception):
     """There is no answer: the connection could not be made, or it broke."""
 
 
+class NoLineError(BrokenLineError):
+    """The connection could not be made: whoever is asked has heard nothing."""
+
+
 class EndlessReplyError(Exception):
     """The answer is larger than what is read."""
 
@@ -52,16 +56,22 @@ class Lines:
         try:
             self._way = _Way(url, most, verify)
         except (OSError, ValueError) as error:  # all of requests' own are OSErrors
-            raise BrokenLineError(str(error)) from error
+            raise NoLineError(str(error)) from error
         pool = self._way.pool
         pool.ConnectionCls = type("Line", (_Line, pool.ConnectionCls), {"lines": self})
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, cancel: Event | None
     ) -> Reply:
-        """The answer; a redirect is one like any other. Raises BrokenLineError, EndlessReplyError, CancelledCallError."""
+        """The answer; a redirect is one like any other. Raises BrokenLineError (NoLineError where it did not get
+        out), EndlessReplyError, CancelledCallError."""
         exchange = self._now.exchange = _Exchange(cancel)
-        return self._calls.make_here(lambda: self._exchange(method, url, headers, body), cancel, exchange.break_off)
+        try:
+            return self._calls.make_here(lambda: self._exchange(method, url, headers, body), cancel, exchange.break_off)
+        except BrokenLineError as error:
+            if exchange.connected:
+                raise
+            raise NoLineError(str(error)) from error
 
     def connect(self, connect: Callable[[], None]) -> None:
         """Connect for this thread's request: apart, as nobody can break off a look at the name service."""
@@ -101,6 +111,11 @@ class _Exchange:
         with line.lock:
             line.exchange = self
         self._line, self._socket = line, line.sock
+
+    @property
+    def connected(self) -> bool:
+        """Whether there was a connection for it."""
+        return self._socket is not None
 
     def break_off(self) -> None:
         """Whoever waits for the connection's other end is told that there is none any more."""

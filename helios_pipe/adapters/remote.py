@@ -22,6 +22,7 @@ from helios_pipe.errors import (
     OutputError,
     ThrottledError,
     TransientAdapterError,
+    UnreachedError,
     UsageError,
 )
 from helios_pipe.ports import BlobStore, FailureClass, Outcome, WorkerAdapter, WorkerJob, WorkerResult
@@ -64,6 +65,7 @@ class RemoteActionRunner:
         self._uploads = Uploads(store, locate, blobs.temp_path)
         self._specs = Specs(store, signing_key)
         self._downloads = Downloads(store, blobs)
+        self._unreached, self._reached = "", False
         self.limiter = limiter or AdaptiveLimiter(adapter.capabilities.concurrency or _USUAL_CONCURRENCY)
 
     prepares = True
@@ -102,6 +104,11 @@ class RemoteActionRunner:
         """See ActionRunner."""
         self._close()
 
+    @property
+    def unreached(self) -> str:
+        """Why no call was ever taken, where calls were made and none of them got through; else empty."""
+        return "" if self._reached else self._unreached
+
     def _placed(self, action: Action) -> Place:
         self._uploads.ensure(action.shared)
         self._uploads.ensure(action.extra)
@@ -125,7 +132,7 @@ class RemoteActionRunner:
                 return WorkerResult(1, failure=FailureClass.CANCELLED, reason="cancelled")
             throttle: ThrottledError | None = None
             try:
-                return self._adapter.execute(job)
+                return self._executed(job)
             except ThrottledError as error:
                 throttle = error
             finally:
@@ -135,6 +142,18 @@ class RemoteActionRunner:
                 raise TransientAdapterError(
                     f"{self._name} has taken no call for {LONGEST_THROTTLE_S:.0f} s: {throttle}"
                 )
+
+    def _executed(self, job: WorkerJob) -> WorkerResult:
+        try:
+            result = self._adapter.execute(job)
+        except UnreachedError as error:
+            self._unreached = error.message
+            raise
+        except HeliosPipeError:
+            self._reached = True
+            raise
+        self._reached |= result.failure is not FailureClass.CANCELLED
+        return result
 
     def _settle(self, action: Action, attempt: int, result: WorkerResult) -> Outcome:
         log = self._log_path(action.node, attempt)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
@@ -13,7 +13,7 @@ from helios_pipe.engine.cost import Prices
 from helios_pipe.engine.pool import Pool
 from helios_pipe.engine.slot import Message
 from helios_pipe.engine.work import JobWork, Task
-from helios_pipe.errors import UsageError
+from helios_pipe.errors import UnusableError, UsageError
 from helios_pipe.jobs.journal import log_folder
 from helios_pipe.manifest.model import AdapterConfig, Manifest
 from helios_pipe.pipeline.session import Session
@@ -24,6 +24,7 @@ from helios_pipe.tuples import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from helios_pipe.adapters.local_runner import LocalRunner
+    from helios_pipe.adapters.remote import RemoteActionRunner
     from helios_pipe.stitch.runner import JoinRunner
 
 _JOINS = {"concat": "(join)", "collect": "(join)", "encode": "(encode)"}
@@ -75,6 +76,7 @@ class Pools:
         self._pools: dict[str, Pool] = {}
         self._serving: dict[tuple[JobWork, str], Pool] = {}
         self._hedged: set[str] = set()
+        self._far: dict[str, RemoteActionRunner] = {}
 
     def __iter__(self) -> Iterator[Pool]:
         return iter(list(self._pools.values()))
@@ -187,10 +189,22 @@ class Pools:
 
         if not adapter.capabilities.costs_money:
             self._hedged.add(name)
-        return RemoteActionRunner(
+        runner = self._far[name] = RemoteActionRunner(
             adapter, store, self._session.blobs, self._session.inputs.locate, self.logs.path, name=name,
             signing_key=settings.signing_key(), close=close,
         )  # fmt: skip
+        return runner
+
+    def out_of_reach(self, names: Iterable[str]) -> UnusableError | None:
+        """What is wrong with the first of these adapters that has taken no call at all, as nobody could be reached there."""
+        for name in names:
+            if name in self._far and (why := self._far[name].unreached):
+                return UnusableError(
+                    f"adapter {name} is unusable, no call of this run got through: {why}",
+                    hint="Is it up, is its address in the manifest right, may this machine reach it? "
+                    f"`helios-pipe doctor MANIFEST --adapter {name}` tries it.",
+                )
+        return None
 
     @cached_property
     def _deserted(self) -> Callable[[], bool] | None:

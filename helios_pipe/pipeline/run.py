@@ -135,10 +135,18 @@ class _Run:
             return summary._replace(state=RunState.FAILED, exit_code=error.exit_code, stopped=str(error))
 
         with self._recorded(failed) as record, self.steering.signals():
-            record.append(loop.run())
+            record.append(self._judged(loop.run()))
             self._push()
             self._remember()
         return record[0]
+
+    def _judged(self, summary: Summary) -> Summary:
+        """Nodes that failed because nobody could be reached where they were to be made: that is no fault of theirs."""
+        if summary.exit_code != Stop.FAILURE.exit_code:
+            return summary
+        last = [failure.history[-1] for failure in summary.failures if failure.history]
+        error = self.pools.out_of_reach(n.worker for n in last if n.failure == FailureClass.INFRASTRUCTURE)
+        return summary if error is None else summary._replace(exit_code=error.exit_code, stopped=str(error))
 
     def _begin(self, total: int) -> Entry:
         session = self.session

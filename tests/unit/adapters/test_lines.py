@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from helios_pipe.adapters.calls import CancelledCallError
-from helios_pipe.adapters.lines import BrokenLineError, EndlessReplyError, Lines, Reply
+from helios_pipe.adapters.lines import BrokenLineError, EndlessReplyError, Lines, NoLineError, Reply
 from tests.kit.loopback import HOST, free_port
 from tests.kit.servers.http import Answer, HttpService, Request, serving
 from tests.kit.servers.tls import certificate
@@ -193,8 +193,16 @@ def test_an_answer_is_read_up_to_its_bound(echo: Echo) -> None:
 
 def test_a_broken_connection_says_why() -> None:
     url = f"http://{HOST}:{free_port()}"
-    with pytest.raises(BrokenLineError, match="Connection refused"):
+    with pytest.raises(NoLineError, match="Connection refused"):
         send(lines(url), url)
+
+
+def test_a_request_that_got_out_is_another_matter_than_one_that_did_not(echo: Echo) -> None:
+    to = lines(echo.url)
+    echo.fail("POST", "/", None)
+    with pytest.raises(BrokenLineError) as raised:
+        send(to, echo.url)
+    assert type(raised.value) is BrokenLineError
 
 
 def test_an_answer_is_waited_for_as_long_as_was_said() -> None:
@@ -215,7 +223,7 @@ def test_an_answer_may_take_longer_than_a_connection(monkeypatch: pytest.MonkeyP
 
 
 def test_an_address_that_is_none_is_a_broken_line() -> None:
-    with pytest.raises(BrokenLineError, match="No scheme supplied"):
+    with pytest.raises(NoLineError, match="No scheme supplied"):
         lines("render.example")
 
 

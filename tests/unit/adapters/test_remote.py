@@ -23,6 +23,7 @@ from helios_pipe.errors import (
     StoreError,
     ThrottledError,
     TransientAdapterError,
+    UnreachedError,
     UsageError,
 )
 from helios_pipe.ports import Artifact, FailureClass, Outcome, WorkerResult
@@ -407,6 +408,19 @@ def test_an_artifact_with_too_few_frames_is_refused_by_us_too(farm: Farm) -> Non
 def test_what_is_broken_for_good_is_raised(error: Exception, farm: Farm) -> None:
     with pytest.raises(type(error), match=str(error)):
         answer(farm, error)
+
+
+def test_an_adapter_is_out_of_reach_until_one_call_got_through(farm: Farm) -> None:
+    assert farm.runner.unreached == "", "nothing was tried"
+    outcome = answer(farm, UnreachedError("http://box cannot be reached: Connection refused"))
+    assert (outcome.failure, outcome.worker) == (FailureClass.INFRASTRUCTURE, "farm")
+    assert farm.runner.unreached == "http://box cannot be reached: Connection refused"
+    answer(farm, WorkerResult(1, failure=FailureClass.CANCELLED, reason="cancelled"))
+    assert farm.runner.unreached, "who gave up has heard nothing"
+    answer(farm, TransientAdapterError("http://box was answered 503"))
+    assert farm.runner.unreached == ""
+    answer(farm, UnreachedError("http://box cannot be reached: Connection refused"))
+    assert farm.runner.unreached == "", "it was there before"
 
 
 def test_a_throttle_slows_down_and_fails_nobody(tmp_path: Path) -> None:
