@@ -77,8 +77,8 @@ def _tell_end(view: JobView, *, as_json: bool) -> int:
     if as_json:
         JsonLines(sys.stdout)({"event": "summary", **fields})
     else:
-        for failure in view.summary["failures"]:
-            click.echo("\n".join(texts.failure(failure)), err=True)
+        if view.summary["failures"]:
+            click.echo("\n".join(texts.failures(view.summary["failures"], view.id)), err=True)
         if view.summary.get("stopped"):
             click.echo(f"error: {view.summary['stopped']}", err=True)
         click.echo("\n".join([texts.headline(fields), *texts.outputs(fields)]))

@@ -84,8 +84,8 @@ def tell_people(request: Request, *, quiet: bool = False, verbose: bool = False,
     finally:
         if listener is not None:
             listener.close()
-    for failure in summary.failures:
-        say("\n".join(texts.failure(as_record(failure))), err=True)
+    if summary.failures:
+        say("\n".join(texts.failures(as_record(summary.failures), str(fields["job"]))), err=True)
     if summary.stopped:
         say(f"error: {summary.stopped}", err=True)
     if not quiet or summary.exit_code:

@@ -10,7 +10,7 @@ from statistics import median
 from helios_pipe.report.jobs import clock_time, node_count, state
 from helios_pipe.report.markup import element, table, text
 from helios_pipe.report.style import STYLE
-from helios_pipe.report.texts import duration, last_lines, size
+from helios_pipe.report.texts import MOST_FAILURES, duration, last_lines, size
 from helios_pipe.report.timeline import Bar, timeline
 from helios_pipe.tuples import NamedTuple
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SLOWEST = 12
-_MOST_FAILURES = 50
 _MOST_NODES = 1000
 _TAIL = 40
 """Lines of a failed command's output."""
@@ -121,7 +120,7 @@ def _failures(failures: Sequence[Mapping[str, Any]], heading: str) -> Iterator[s
     if not failures:
         return
     yield element("h2", heading)
-    for entry in failures[:_MOST_FAILURES]:
+    for entry in failures[:MOST_FAILURES]:
         yield "<article>"
         yield element("p", f"<b>{text(entry['node'])}</b> {text(entry['reason'])}", "failed")
         for past in entry["history"] if len(entry["history"]) > 1 else ():
@@ -134,8 +133,8 @@ def _failures(failures: Sequence[Mapping[str, Any]], heading: str) -> Iterator[s
             if value:
                 yield element("p", f"{label}: {_code(value)}", "note")
         yield "</article>"
-    if len(failures) > _MOST_FAILURES:
-        yield element("p", f"… and {len(failures) - _MOST_FAILURES} more failures", "note")
+    if len(failures) > MOST_FAILURES:
+        yield element("p", f"… and {len(failures) - MOST_FAILURES} more failures", "note")
 
 
 def _warnings(warnings: Sequence[str]) -> Iterator[str]:

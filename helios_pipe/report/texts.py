@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+MOST_FAILURES = 50
+"""So many failed nodes are told in full, on a terminal, in a log and on a page."""
+
 
 def duration(seconds: float) -> str:
     """`0.4 s`, `12.3 s`, `2m05s`, `1h02m`."""
@@ -68,6 +71,17 @@ def said(event: Mapping[str, object]) -> str:
         why = "what runs is ended" if event["now"] and event["reason"] in ("interrupt", "pause") else ""
         return f"stopping: {why or _STOPPING.get(str(event['reason']), event['reason'])}"
     return "going on" if name == "resumed" else f"warning: {event['message']}"
+
+
+def failures(entries: Sequence[Mapping[str, object]], job: str) -> Iterator[str]:
+    """What to say of the failed nodes of that job: of the first ones all, of the others how many, and how to see them."""
+    for entry in entries[:MOST_FAILURES]:
+        yield from failure(entry)
+    more = len(entries) - MOST_FAILURES
+    if more > 0:
+        nodes = "nodes" if more > 1 else "node"
+        lists = f"`helios-pipe show -a {job}` lists all, `helios-pipe logs {job} NODE` has what one printed"
+        yield f"… and {more} more {nodes} failed: {lists}"
 
 
 def failure(entry: Mapping[str, object], lines: int = 20) -> Iterator[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from helios_pipe.report.texts import MOST_FAILURES
+from tests.kit import quick
 from tests.kit.project import HELIOS, Project, Run
 
 
@@ -55,6 +57,23 @@ def test_finished_chunks_are_kept_when_another_fails_and_the_stitch_is_skipped(p
     project.rendered()
     assert project.run().summary["executed"] == 3
     assert project.rendered() == ["10+10", "20+10"]
+
+
+def test_of_very_many_failures_some_are_told_in_full_and_where_the_others_are(project: Project) -> None:
+    project.manifest(quick.film(MOST_FAILURES + 13, before="echo no lamp $n; exit 3"))
+    for words in (["run", "render.yaml", "-k"], ["run", "render.yaml", "-k", "-q"], ["attach", "quick"]):
+        run = project.helios(*words)
+        assert run.exit_code == 1, str(run)
+        told = [line for line in run.stderr.splitlines() if " failed: exit code 3" in line]
+        assert len(told) == MOST_FAILURES, words
+        job = project.helios("show", "quick", "--json").document["job"]
+        more = [line for line in run.stderr.splitlines() if "more nodes failed" in line]
+        assert more == [
+            f"… and 13 more nodes failed: `helios-pipe show -a {job}` lists all, "
+            f"`helios-pipe logs {job} NODE` has what one printed"
+        ], words
+    run = project.helios("run", "render.yaml", "-k", "--json")
+    assert sum(event["event"] == "failure" for event in run.events) == MOST_FAILURES + 13
 
 
 def test_keep_going_makes_everything_else(project: Project) -> None:
