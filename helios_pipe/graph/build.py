@@ -11,7 +11,7 @@ from helios_pipe.manifest.model import Job, Manifest
 
 def build_graph(manifest: Manifest) -> Graph:
     """The graph of all jobs. Raises UsageError on a cycle, which it prints whole."""
-    found = {job.name: JobNodes(job, _spans(job), needs(job)) for job in manifest.jobs}
+    found = {job.name: JobNodes(job, spans_of(job), needs(job)) for job in manifest.jobs}
     return Graph(tuple(found[name] for name in _order({name: job.needs for name, job in found.items()})))
 
 
@@ -20,15 +20,8 @@ def needs(job: Job) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*takes(job, "chunk"), *takes(job, "stitch"))))
 
 
-def _order(edges: dict[str, tuple[str, ...]]) -> list[str]:
-    if not any(edges.values()):
-        return sorted(edges)  # nothing to order, so nothing to load for it
-    from helios_pipe.graph.dag import order
-
-    return order(edges)
-
-
-def _spans(job: Job) -> Sequence[Span]:
+def spans_of(job: Job) -> Sequence[Span]:
+    """The job's chunks, in order."""
     if job.chunk is not None and job.frames is not None:
         return Cells(job.frames, job.chunk.size)
     found, at = [], 0
@@ -40,3 +33,11 @@ def _spans(job: Job) -> Sequence[Span]:
             found.append(Span(index, frames.start, frames.end, frames.count, frames.step))
             at = frames.end + frames.step
     return tuple(found)
+
+
+def _order(edges: dict[str, tuple[str, ...]]) -> list[str]:
+    if not any(edges.values()):
+        return sorted(edges)  # nothing to order, so nothing to load for it
+    from helios_pipe.graph.dag import order
+
+    return order(edges)

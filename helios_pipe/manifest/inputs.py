@@ -59,6 +59,20 @@ def asked_inputs(job: Job) -> Iterator[tuple[tuple[str, ...], MarkPath]]:
     return ((patterns, where) for patterns, where in lists if patterns)
 
 
+def say_missing(manifest: Manifest, pattern: str) -> str:
+    """What to say of a pattern that has no match: whether it is one, and what it may have been meant for."""
+    literal = parse_pattern(pattern).literal
+    if literal is None:
+        return f"{pattern!r} matches no file, expected a glob of files below the manifest's folder"
+    if os.path.isdir(os.path.join(manifest.root, literal)):
+        return f"the folder {pattern!r} holds no file, expected at least one"
+    folder, name = split(literal)
+    near = nearest(name, _names(os.path.join(manifest.root, folder)))
+    return f"there is no file {pattern!r}, " + (
+        f"did you mean {join(folder, near)!r}?" if near else "expected it there"
+    )
+
+
 def _constant(templates: tuple[Template, ...]) -> tuple[str, ...]:
     texts = (template.fill({}) for template in templates if template.constant)
     return tuple(text for text in texts if pattern_problem(text) is None)  # the others were told where they were read
@@ -80,20 +94,7 @@ def _note(
         places = report.marks.entries(where, mappings=False)
         named = pattern in patterns and len(places) == len(patterns)
         at = places[patterns.index(pattern)] if named else where
-        report.error(at, _say(manifest, pattern))
-
-
-def _say(manifest: Manifest, pattern: str) -> str:
-    literal = parse_pattern(pattern).literal
-    if literal is None:
-        return f"{pattern!r} matches no file, expected a glob of files below the manifest's folder"
-    if os.path.isdir(os.path.join(manifest.root, literal)):
-        return f"the folder {pattern!r} holds no file, expected at least one"
-    folder, name = split(literal)
-    near = nearest(name, _names(os.path.join(manifest.root, folder)))
-    return f"there is no file {pattern!r}, " + (
-        f"did you mean {join(folder, near)!r}?" if near else "expected it there"
-    )
+        report.error(at, say_missing(manifest, pattern))
 
 
 def _names(folder: str) -> list[str]:

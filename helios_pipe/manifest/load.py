@@ -48,17 +48,17 @@ def load_manifest(
     overrides: Mapping[str, str] | None = None,
     *,
     look: bool = False,
-    look_if_wrong: bool = False,
+    look_if_wrong: Callable[[Manifest, Report], None] | None = None,
     keep_merge: bool = False,
     before: Before = _NOTHING,
 ) -> Manifest:
     """The manifest in the file, checked, with `overrides` (`--set NAME=text`) in the place of its variables.
 
     With `keep_merge` a Helios job's own merge command joins its chunks. Reads the file, and looks whether folders on the way
-    to outputs are links; with `look`, or with `look_if_wrong` where something else is wrong, also whether every input that no
-    chunk's number is part of has a match. Runs and writes nothing. What is known from `before` is not found out again: a text
-    of the same `origin` is neither read nor held against the schema, one of the same `shape` is only read. Raises
-    ManifestError with every problem that was found.
+    to outputs are links; with `look` also whether every input that no chunk's number is part of has a match. Where something is
+    wrong, `look_if_wrong` is what looks for more, so that all is told in one go. Runs and writes nothing. What
+    is known from `before` is not found out again: a text of the same `origin` is neither read nor held against the schema, one of
+    the same `shape` is only read. Raises ManifestError with every problem that was found.
     """
     report = Report(str(path))
     content = _read(path)
@@ -68,8 +68,10 @@ def load_manifest(
             document, known = _document(content, before.document(origin), report)
             unknown = None if known else before
             manifest = _manifest(path, document, overrides or {}, report, keep_merge=keep_merge, before=unknown)
-            if manifest is not None and (look or (look_if_wrong and report.errors)):
+            if manifest is not None and look:
                 find_unmatched(manifest, report)
+            elif manifest is not None and look_if_wrong is not None and report.errors:
+                look_if_wrong(manifest, report)
         except FatalProblemError:
             raise ManifestError(report.errors) from None
     report.raise_if_any()

@@ -15,6 +15,7 @@ from helios_pipe.manifest.load import load_manifest
 from helios_pipe.manifest.model import ExplicitChunk, Manifest
 from helios_pipe.manifest.patterns import escape
 from helios_pipe.manifest.write import manifest_text
+from helios_pipe.pipeline.checking import find_missing
 from helios_pipe.pipeline.request import Request
 
 
@@ -22,7 +23,7 @@ def imported(path: Path, target: Path | None, *, keep_merge: bool = False) -> tu
     """The text of the manifest that the job file at `path` amounts to, to be written to `target`, and warnings of what is not
     followed. Raises ManifestError; UsageError where the file is no job file, or the manifest would stand where its paths mean
     something else."""
-    manifest = load_manifest(path, look_if_wrong=True, keep_merge=keep_merge)
+    manifest = load_manifest(path, look_if_wrong=find_missing, keep_merge=keep_merge)
     if manifest.jobs[0].where:  # a job that a manifest declares has a place there
         raise UsageError(f"{path} is a manifest already, expected a job file (`helios render --emit-job`)")
     if target is not None and target.parent.resolve() != manifest.root.resolve():
@@ -36,7 +37,7 @@ def imported(path: Path, target: Path | None, *, keep_merge: bool = False) -> tu
 def exported(request: Request, size: tuple[int, int] | None = None) -> tuple[JobSpec, list[str]]:
     """The job spec of one job of a manifest, and what it leaves unsaid. `request.jobs` names the job where there are several
     that are cut into chunks. Raises ManifestError, UsageError where Helios could not run it."""
-    manifest = load_manifest(request.manifest, request.overrides, look_if_wrong=True)
+    manifest = load_manifest(request.manifest, request.overrides, look_if_wrong=find_missing)
     nodes = _one(manifest, request)
     job = nodes.job
     if job.stitch is None:

@@ -179,7 +179,7 @@ class _Run:
         except BaseException as error:
             self._close(cancel=True)
             if isinstance(error, HeliosPipeError):
-                record[:] = [failed(error)]
+                record[:] = [failed(self.session.in_full(error))]
             with suppress(StoreError):  # the first error is the one to tell
                 self.session.results.flush()
                 summary = _plain(record[0]) if record else {}

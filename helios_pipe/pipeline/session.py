@@ -24,13 +24,14 @@ from helios_pipe.engine.recall import Recall
 from helios_pipe.engine.recipe import Common
 from helios_pipe.engine.resolve import Resolver, forced_by
 from helios_pipe.engine.work import JobWork, Task, make_works
-from helios_pipe.errors import UsageError
+from helios_pipe.errors import HeliosPipeError, UsageError
 from helios_pipe.graph.build import build_graph
 from helios_pipe.graph.nodes import Graph
 from helios_pipe.jobs.journal import job_id
 from helios_pipe.manifest.load import Before, load_manifest
 from helios_pipe.manifest.model import Manifest, Tool
-from helios_pipe.pipeline.checking import check_inputs
+from helios_pipe.manifest.problems import ManifestError
+from helios_pipe.pipeline.checking import check_inputs, find_missing, in_full
 from helios_pipe.pipeline.request import Request
 from helios_pipe.pipeline.tools import Tools
 from helios_pipe.stitch.naming import STITCH_VERSION
@@ -67,7 +68,7 @@ def open_manifest(request: Request) -> Opened:
     reading = Reading(settings.cache_dir(root, request.cache_dir), request.manifest)
     before = Before(reading.document, reading.had_shape)
     manifest = load_manifest(
-        request.manifest, request.overrides, look_if_wrong=True, keep_merge=request.keep_merge, before=before
+        request.manifest, request.overrides, look_if_wrong=find_missing, keep_merge=request.keep_merge, before=before
     )
     if request.strict and manifest.warnings:
         raise UsageError("\n".join(manifest.warnings), hint="With --strict, warnings are errors.")
@@ -213,9 +214,16 @@ class Session:
         """What a run would do, and why."""
         from helios_pipe.engine.plan import plan
 
-        rows = plan(self.works, self.resolver, self.reasons)
+        try:
+            rows = plan(self.works, self.resolver, self.reasons)
+        except ManifestError as error:
+            raise self.in_full(error) from None
         self.sources.save()
         return rows
+
+    def in_full(self, error: HeliosPipeError) -> HeliosPipeError:
+        """Of an error about an input that is not there: all that are not there. Of any other: the same."""
+        return in_full(error, self.manifest, self.graph.jobs)
 
     def task(self, name: str) -> Task:
         """The node of that name. Raises UsageError naming the nearest."""

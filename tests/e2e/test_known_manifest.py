@@ -62,7 +62,7 @@ def test_what_is_wrong_still_has_its_line(known: Project) -> None:
     known.path("in/2.txt").unlink()
     ran = known.helios("run", "render.yaml")
     assert ran.exit_code == 2
-    assert "render.yaml:11:7: " in ran.stderr
+    assert "render.yaml:11:16: " in ran.stderr
     assert "in/2.txt" in ran.stderr
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from helios_pipe.manifest.inputs import find_unmatched
 from helios_pipe.manifest.load import load_manifest
 from helios_pipe.manifest.model import Manifest
 from helios_pipe.manifest.problems import ManifestError
@@ -20,7 +21,9 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Manif
 
     def loaded(text: str, *, look: bool = False, look_if_wrong: bool = False, **overrides: str) -> Manifest:
         Path("m.yaml").write_text(text)
-        return load_manifest(Path("m.yaml"), overrides, look=look, look_if_wrong=look_if_wrong)
+        return load_manifest(
+            Path("m.yaml"), overrides, look=look, look_if_wrong=find_unmatched if look_if_wrong else None
+        )
 
     return loaded
 
