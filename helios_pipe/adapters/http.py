@@ -68,11 +68,12 @@ class HttpAdapter:
         if reply.status != 200:
             raise self._refusal(reply)
         try:
-            return str(json.loads(reply.body)["worker"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise AdapterError(
-                f"{self.config.url} is no helios-pipe worker: its /health says something else"
-            ) from error
+            version = json.loads(reply.body)["worker"]
+        except (ValueError, KeyError, TypeError):
+            version = None
+        if version is None:
+            raise AdapterError(f"{self.config.url} is no helios-pipe worker: its /health says something else")
+        return str(version)
 
     def _post(self, payload: bytes, cancel: Event | None) -> WorkerResult:
         began = time.monotonic()

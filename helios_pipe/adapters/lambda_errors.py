@@ -83,7 +83,7 @@ def function_error(payload: bytes, log: str) -> WorkerResult:
         told = None
     if not isinstance(told, dict):
         told = {"errorMessage": payload.decode("utf-8", "replace")}
-    kind, message = encodable(str(told.get("errorType", ""))), encodable(str(told.get("errorMessage", "")))
+    kind, message = (encodable(str(told.get(name) or "")) for name in ("errorType", "errorMessage"))
     failure, reason = _judge(kind, message)
     stderr = message or kind
     if log.strip():
@@ -104,4 +104,5 @@ def _judge(kind: str, message: str) -> tuple[FailureClass, str]:
         )
     if kind == _TOO_LARGE:
         return FailureClass.COMMAND, f"the function's answer was too large: {message}"
-    return FailureClass.INFRASTRUCTURE, f"the function failed: {': '.join(filter(None, (kind, message)))}"
+    said = ": ".join(filter(None, (kind, message))) or "(nothing said)"
+    return FailureClass.INFRASTRUCTURE, f"the function failed: {said}"

@@ -137,14 +137,14 @@ def read_lambda_reply(payload: bytes) -> WorkerResult:
         except ValueError:
             body = {"output": body} if status == 200 else {"message": body}
     if not isinstance(body, dict):
-        body = {"output": str(body)}
+        body = {} if body is None else {"output": str(body)}
     return _second_dialect(body) or read_body(status if isinstance(status, int) else 500, body)
 
 
 def read_http_reply(status: int, payload: bytes) -> WorkerResult:
     """The result in an HTTP answer of 200, 400 or 500. Raises TransientAdapterError where it is not a worker's."""
     body = _json(payload, f"the worker's answer ({status})")
-    if not isinstance(body, dict) or not body.keys() & {"exitCode", "message"}:
+    if not isinstance(body, dict) or ("exitCode" not in body and body.get("message") is None):
         raise TransientAdapterError(f"the answer ({status}) is not a worker's: {_start(payload)}")
     return read_body(status, body)
 
@@ -167,7 +167,7 @@ def read_body(status: int, body: Mapping[str, Any]) -> WorkerResult:
     reason = _text(body, "reason") or (f"exit code {code}" if failure else "")
     return WorkerResult(
         code,
-        stdout=_text(body, "stdout" if "stdout" in body else "output"),
+        stdout=_text(body, "output" if body.get("stdout") is None else "stdout"),
         stderr=_text(body, "stderr") or (message if failure else ""),
         duration_ms=_whole(body.get("durationMs")) or 0,
         failure=failure,
@@ -198,8 +198,9 @@ def _start(payload: bytes) -> str:
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
-    """JSON may hold halves of characters, where a worker cut its output in the middle of one."""
-    return encodable(str(body.get(name, "")))
+    """What is null was not said. JSON may hold halves of characters, where a worker cut its output in the middle of one."""
+    value = body.get(name)
+    return "" if value is None else encodable(str(value))
 
 
 def _failure(body: Mapping[str, Any]) -> FailureClass | None:
@@ -221,10 +222,10 @@ def _list(body: Mapping[str, Any], name: str) -> list[Any]:
 def _tools(body: Mapping[str, Any]) -> dict[str, str]:
     """What the worker's programs say of themselves, the worker among them."""
     given = body.get("tools")
-    tools = (
-        {encodable(str(name)): encodable(str(line)) for name, line in given.items()} if isinstance(given, dict) else {}
-    )
-    return {**tools, "helios-pipe": _text(body, "worker")} if "worker" in body else tools
+    named = given.items() if isinstance(given, dict) else ()
+    tools = {encodable(str(name)): encodable(str(line)) for name, line in named if line is not None}
+    worker = _text(body, "worker")
+    return {**tools, "helios-pipe": worker} if worker else tools
 
 
 def _whole(value: object) -> int | None:

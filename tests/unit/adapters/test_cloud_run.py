@@ -206,6 +206,13 @@ def test_a_probe_says_which_version_answers(start: Start) -> None:
     assert plain(start().url).probe() == __version__
 
 
+def test_a_health_that_names_no_version_is_no_workers(scripted: Scripted) -> None:
+    for said in (b'{"status": "ok"}', b'{"worker": null}', b"fine"):
+        scripted.reply = Answer(200, said)
+        with pytest.raises(AdapterError, match="is no helios-pipe worker: its /health says something else"):
+            plain(scripted.url).probe()
+
+
 def test_the_request_is_what_helios_sends(scripted: Scripted) -> None:
     call(plain(f"{scripted.url}/render"), "https://b/job.json", 3)
     request = scripted.seen[0]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from helios_pipe.adapters.aws_lambda import AwsLambdaAdapter, LambdaConfig
+from helios_pipe.adapters.lambda_errors import function_error
 from helios_pipe.adapters.remote import RemoteActionRunner
 from helios_pipe.cache.blobs import Blobs
 from helios_pipe.digest import digest_bytes
@@ -151,6 +152,12 @@ def test_each_way_to_fail_has_its_class(
     assert text in result.reason
     assert result.memory_mb == MEMORY_MB
     assert result.billed_ms
+
+
+def test_an_error_without_words_is_said_to_have_none() -> None:
+    for payload in (b'{"errorType": null, "errorMessage": null}', b"{}"):
+        result = function_error(payload, "")
+        assert (result.stderr, result.reason) == ("", "the function failed: (nothing said)")
 
 
 def test_a_failed_functions_log_comes_with_the_failure(mischief: AwsLambdaAdapter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,32 @@ def test_an_artifact_that_is_none_is_transient_and_a_log_that_is_none_ignored(ar
 )
 def test_foreign_values_in_our_keys_are_ignored(extra: dict[str, object]) -> None:
     assert _by_http(200, {"exitCode": 0, "stdout": "x", **extra}) == WorkerResult(0, "x")
+
+
+NULLS = dict.fromkeys(("stdout", "output", "stderr", "reason", "failure", "artifacts", "log", "tools", "worker"))
+
+
+@pytest.mark.parametrize("read", [_by_lambda, _by_http])
+def test_a_null_is_as_good_as_nothing(read: Callable[[int, dict[str, Any]], WorkerResult]) -> None:
+    assert read(200, {"exitCode": 0, "message": None, **NULLS}) == WorkerResult(0)
+    failed = read(500, {"exitCode": 3, **NULLS, "message": "the lamp is broken"})
+    assert (failed.stderr, failed.reason, failed.tools) == ("the lamp is broken", "exit code 3", {})
+    refused = read(500, {**NULLS, "message": "Chunk with ID 9 not found"})
+    assert (refused.stderr, refused.failure) == ("Chunk with ID 9 not found", FailureClass.INFRASTRUCTURE)
+    assert read(200, {"exitCode": 0, "stdout": None, "output": "said"}).stdout == "said"
+    assert read(200, {"exitCode": 0, "tools": {"ffmpeg": None, "sh": "dash"}}).tools == {"sh": "dash"}
+    killed = read(500, {"exitCode": None, **NULLS})  # Node's code of what a signal ended
+    assert (killed.exit_code, killed.failure, killed.stderr) == (1, FailureClass.COMMAND, "")
+
+
+def test_a_null_in_the_place_of_a_body_or_a_message_says_nothing() -> None:
+    for body in (b"null", b'"null"'):
+        assert read_lambda_reply(b'{"statusCode":200,"body":%s}' % body) == WorkerResult(0)
+        failed = read_lambda_reply(b'{"statusCode":500,"body":%s}' % body)
+        assert (failed.failure, failed.stderr) == (FailureClass.INFRASTRUCTURE, "")
+    assert read_lambda_reply(b'{"message":"m","chunkIndex":1,"output":null}').stdout == ""
+    with pytest.raises(TransientAdapterError, match="is not a worker's"):
+        read_http_reply(500, b'{"message":null}')
 
 
 def test_a_reply_of_the_largest_tails_fits_lambda() -> None:
