@@ -1,7 +1,7 @@
 """A job's assets and spec in any BlobStore. Knows nothing of which one, or of who runs the job.
 
 A bundle is a record `bundles/<job>/<tree>.json` that names a tree; its files are blobs, shared with everything else in the
-store. The record also says which blobs the bundle brought, so that deleting it takes away no more than that.
+store. The record also says which blobs the bundle brought, its tree among them, so that deleting it takes away no more than that.
 """
 
 from __future__ import annotations
@@ -55,11 +55,14 @@ class StoreArtifacts:
         files = {entry.digest: Path(local_dir, entry.path) for entry in entries}
         name = _bundle_name(job_id, tree.digest)
         # Tree and record come first: whoever deletes another bundle from now on leaves what this one relies on.
+        brought = self._blobs.missing([tree.digest])
         self._put_bytes(tree)
-        self._record(name, tree.digest, set())
-        lacking = self._blobs.missing(files)
+        self._record(name, tree.digest, brought)
+        lacking = self._blobs.missing([tree.digest, *files])
         self._record(name, tree.digest, lacking)
-        each(lambda digest: self._blobs.put(digest, files[digest]), lacking, self._workers)
+        if tree.digest in lacking:  # somebody who looked for others before there was this record took it away
+            self._put_bytes(tree)
+        each(lambda digest: self._blobs.put(digest, files[digest]), lacking - {tree.digest}, self._workers)
         return f"{self._blobs.url}/{name}"
 
     def download_asset_bundle(self, job_id: str, url: str, target_dir: Path) -> None:

@@ -95,6 +95,41 @@ def test_a_deleted_bundle_takes_away_what_it_brought_and_no_more(assets: Path, t
     assert store.list_objects("bundles/") == []
 
 
+def test_a_deleted_bundle_leaves_nothing_of_its_own(assets: Path) -> None:
+    store = MemoryStore()
+    storage = StoreArtifacts(store)
+    url = storage.upload_asset_bundle("job-1", assets)
+    assert storage.upload_asset_bundle("job-1", assets) == url
+    storage.delete_asset_bundle("job-1", url)
+    assert store.list_objects("") == []
+
+
+def test_a_tree_stays_that_others_have_or_that_was_there_before(assets: Path, tmp_path: Path) -> None:
+    store = MemoryStore()
+    storage = StoreArtifacts(store)
+    one, two = (storage.upload_asset_bundle(job, assets) for job in ("job-1", "job-2"))
+    storage.delete_asset_bundle("job-1", one)
+    storage.download_asset_bundle("job-2", two, tmp_path / "back")
+    assert files(tmp_path / "back") == files(assets)
+    before = store.list_objects("cas/")
+    storage.delete_asset_bundle("job-1", storage.upload_asset_bundle("job-1", assets))
+    assert store.list_objects("cas/") == before
+
+
+def test_a_tree_that_is_deleted_while_it_is_recorded_is_brought_anew(assets: Path, tmp_path: Path) -> None:
+    class Raced(MemoryStore):
+        def put_object(self, name: str, data: bytes, *, if_absent: bool = False) -> bool:
+            for tree in [n for n in self.list_objects("cas/") if name.startswith("bundles/") and n[4:] in name]:
+                if not self.list_objects("bundles/"):
+                    self.delete_object(tree)  # by somebody who looked for others just before
+            return super().put_object(name, data, if_absent=if_absent)
+
+    storage = StoreArtifacts(Raced())
+    url = storage.upload_asset_bundle("job-1", assets)
+    storage.download_asset_bundle("job-1", url, tmp_path / "back")
+    assert files(tmp_path / "back") == files(assets)
+
+
 @pytest.mark.parametrize("job", ["../x", "", "a/b", ".hidden", "a b", "x" * 300])
 def test_a_job_id_that_is_no_name_is_refused(job: str, assets: Path, tmp_path: Path) -> None:
     storage = StoreArtifacts(MemoryStore())
