@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from zlib import crc32
 
-from helios_pipe.cache.stamp import seal, unseal
+from helios_pipe.cache.stamp import put_sealed, unseal
 
 _PARTS = 3
 
@@ -40,11 +40,7 @@ class Reading:
 
     def keep(self, digest: str, shape: str, document: object) -> None:
         """It was found right. `document` are plain values. What cannot be written is not missed."""
-        temp = f"{self._place}.{os.getpid()}.tmp"
         try:
-            os.makedirs(os.path.dirname(self._place), exist_ok=True)
-            with open(temp, "wb") as file:
-                file.write(seal((digest, shape, document)))
-            os.replace(temp, self._place)
+            put_sealed(self._place, (digest, shape, document))
         except OSError:
             return

@@ -117,15 +117,8 @@ def write(folder: str, request: Request, product: str, present: Seen, absent: Se
     """Keep a stamp: it holds while all of `present` look the same and none of `absent` exists. `note` is given back by
     `find`. The folder's oldest stamps make room. A stamp that cannot be written is not missed."""
     place = f"{folder}/stamps"
-    temp = f"{place}/{os.getpid()}.tmp"
     try:
-        os.makedirs(place, exist_ok=True)
-        with open(temp, "wb") as file:
-            file.write(seal(((FORMAT, product), request, present.plain, list(absent), note)))
-        there = f"{place}/{_name(request)}"
-        if os.path.lexists(there):
-            os.unlink(there)  # to put a file in the place of another, some file systems write it to the disk first
-        os.replace(temp, there)
+        put_sealed(f"{place}/{_name(request)}", ((FORMAT, product), request, present.plain, list(absent), note))
         names = os.listdir(place)
         if len(names) > _KEPT:
             by_age = sorted(names, key=lambda name: os.stat(f"{place}/{name}").st_mtime_ns)
@@ -133,6 +126,23 @@ def write(folder: str, request: Request, product: str, present: Seen, absent: Se
                 os.unlink(f"{place}/{name}")
     except OSError:
         return
+
+
+def put_sealed(place: str, value: Any) -> None:
+    """Keep plain values in a file, for `unseal`: whole or not at all, and not asked of the disk. Raises OSError, leaving no
+    half."""
+    temp = f"{place}.{os.getpid()}.tmp"
+    try:
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(temp, "wb") as file:
+            file.write(seal(value))
+        if os.path.lexists(place):
+            os.unlink(place)  # to put a file in the place of another, some file systems write it to the disk first
+        os.replace(temp, place)
+    except OSError:
+        if os.path.lexists(temp):
+            os.unlink(temp)
+        raise
 
 
 def seal(value: Any) -> bytes:
