@@ -16,7 +16,7 @@ from pathlib import Path
 
 from helios_pipe.digest import Digest
 from helios_pipe.media.mp4index import SampleTable, read_sample_table
-from helios_pipe.stitch.blocks import BLOCK, CutOffError, ReadOnce, read_whole, write_whole
+from helios_pipe.stitch.blocks import BLOCK, CutOffError, ReadOnce, interrupted, opened_new, read_whole, write_whole
 from helios_pipe.stitch.inplace import check_index, wrong
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.packets import spelled
@@ -27,6 +27,7 @@ from helios_pipe.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from io import FileIO
     from types import TracebackType
     from typing import Self
 
@@ -95,39 +96,42 @@ class _Copied:
 
     def __init__(self, path: Path | None, source: int) -> None:
         self._path, self._source = path, source
-        self._descriptor: int | None = None
+        self._file: FileIO | None = None
         self._place = 0
 
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
-                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+                self._file = opened_new(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             except OSError:
                 return self
-            if clone(self._source, self._descriptor):
+            if clone(self._source, self._file.fileno()):
                 self.close()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if interrupted(kind):
+            self._file = None
         self.close()
 
     def put(self, data: memoryview) -> None:
         """The next bytes."""
-        if self._descriptor is None or self._path is None:
+        file = self._file
+        if file is None or self._path is None:
             return
         try:
-            self._place = write_whole(self._descriptor, [data], self._place)
+            self._place = write_whole(file.fileno(), [data], self._place)
         except OSError:
             self.close()
             os.unlink(self._path)  # whoever needs it there says why it cannot be written
 
     def close(self) -> None:
         """No more. Idempotent."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 class _Reading:
@@ -165,9 +169,10 @@ class _Reading:
             self.packets.append(Digest(run.hexdigest()))
 
     def _read(self, length: int) -> Iterator[memoryview]:
+        end = self.place + length
         try:
             for view in self._film.read(length):
                 self.place += len(view)
                 yield view
         except CutOffError:
-            wrong("length", "it ends early", f"{self.place + length} bytes and more")
+            wrong("length", "it ends early", f"{end} bytes and more")

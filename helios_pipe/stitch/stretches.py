@@ -13,7 +13,17 @@ from pathlib import Path
 
 from helios_pipe.digest import Digest
 from helios_pipe.errors import StitchError
-from helios_pipe.stitch.blocks import BLOCK, CutOffError, Lane, blocks, read_whole, side_by_side, write_whole
+from helios_pipe.stitch.blocks import (
+    BLOCK,
+    CutOffError,
+    Lane,
+    blocks,
+    interrupted,
+    opened_new,
+    read_whole,
+    side_by_side,
+    write_whole,
+)
 from helios_pipe.stitch.model import refuse
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.source import changed
@@ -22,6 +32,7 @@ from helios_pipe.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from io import FileIO
     from types import TracebackType
     from typing import Self
 
@@ -69,7 +80,8 @@ def _batches(jobs: Iterable[_Job]) -> Iterator[list[_Job]]:
             room = BLOCK if job.cut.piece.digest is not None else 0
         batch.append(job)
         room -= size
-    yield batch
+    if batch:
+        yield batch
 
 
 class _Out:
@@ -79,17 +91,19 @@ class _Out:
         """What is hashed is hashed in the lane."""
         self._target, self._what = target, f"{codec} could not be written as {muxer}"
         self._lane = lane
-        self._descriptor = -1
+        self._file: FileIO | None = None
 
     def __enter__(self) -> Self:
         # Not O_TRUNC, though it is empty: ext4 sends a truncated file to the disk when it is closed, and keeps us waiting.
-        self._descriptor = os.open(self._target, os.O_WRONLY | os.O_CLOEXEC)
+        self._file = opened_new(self._target, os.O_WRONLY)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._descriptor)
+        file, self._file = self._file, None
+        if file is not None and not interrupted(kind):
+            file.close()
 
     def take(self, batch: Sequence[_Job]) -> list[Digest | None]:
         """Put these chunks' frames into the film. Where its digest is on record, a file is read as a whole, and its digest given
@@ -125,16 +139,24 @@ class _Out:
 
     def write(self, data: Sequence[memoryview], place: int) -> int:
         """All of it, one behind the other. Where it ends. Raises StitchError."""
+        file = self._open()
         try:
-            return write_whole(self._descriptor, data, place)
+            return write_whole(file.fileno(), data, place)
         except OSError as error:
             raise StitchError(f"{self._what}: {error.strerror}") from error
 
+    def _open(self) -> FileIO:
+        """The film's file, which stays open for as long as somebody holds it. Raises StitchError where it was let go of."""
+        if self._file is None:
+            raise StitchError(f"{self._what}: interrupted")
+        return self._file
+
     def _send(self, source: int, place: int, length: int, target: int) -> int:
         """Bytes of another open file, by the system alone where it can. Where they end. Raises StitchError, CutOffError."""
+        file = self._open()
         try:
             while length:
-                count = os.copy_file_range(source, self._descriptor, length, place, target)
+                count = os.copy_file_range(source, file.fileno(), length, place, target)
                 if not count:
                     raise CutOffError
                 place, target, length = place + count, target + count, length - count

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from helios_pipe.stitch.blocks import BLOCK, CutOffError, ReadOnce, blocks, side_by_side, write_whole
+from helios_pipe.stitch.blocks import BLOCK, CutOffError, Lane, ReadOnce, blocks, side_by_side, write_whole
 
 
 @pytest.fixture
@@ -115,3 +116,92 @@ def test_when_one_fails_no_other_is_begun() -> None:
     with pytest.raises(ValueError, match="three"):
         side_by_side(work, range(1000), threads=True)
     assert len(begun) < 50
+
+
+def alive() -> list[str]:
+    """The threads of ours, once those that were on their way out are gone."""
+    for _ in range(100):
+        names = [thread.name for thread in threading.enumerate() if thread.name.startswith("helios-")]
+        if not names:
+            break
+        time.sleep(0.02)
+    return names
+
+
+def test_who_is_interrupted_does_not_wait_and_nothing_more_is_begun() -> None:
+    begun: list[int] = []
+    held = threading.Event()
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        held.wait(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(work, range(1000), threads=True)
+    held.set()
+    assert alive() == []
+    assert len(begun) <= 8
+
+
+def test_an_interrupted_lane_ends_by_itself() -> None:
+    def interrupted() -> None:
+        with Lane(thread=True) as lane:
+            lane.give(lambda: None)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert alive() == []
+
+
+def test_an_interrupt_as_a_lane_starts_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def started(self: threading.Thread) -> None:
+        start(self)
+        raise KeyboardInterrupt
+
+    def give() -> None:
+        with Lane(thread=True) as lane:
+            lane.give(lambda: None)
+
+    monkeypatch.setattr(threading.Thread, "start", started)
+    with pytest.raises(KeyboardInterrupt):
+        give()
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(lambda number: number, range(1000), threads=True)
+    assert alive() == []
+
+
+def test_a_lane_holds_few_tasks_at_a_time() -> None:
+    """Each holds what it is about to hash: memory does not grow with what is still to be done."""
+    may, given, done = threading.Event(), [0], [0]
+
+    def give_all() -> None:
+        def task() -> None:
+            may.wait(10)
+            done[0] += 1
+
+        with Lane(thread=True) as lane:
+            for number in range(50):
+                lane.give(task)
+                given[0] = number + 1
+
+    giver = threading.Thread(target=give_all)
+    giver.start()
+    time.sleep(0.2)
+    assert 0 < given[0] < 10
+    assert done == [0]
+    may.set()
+    giver.join(10)
+    assert done == given == [50]
+
+
+def test_after_an_error_one_may_read_again(content: bytes, tmp_path: Path) -> None:
+    with (tmp_path / "a").open("rb") as file, ReadOnce(file.fileno(), lambda _: None, thread=False) as once:
+        assert b"".join(map(bytes, once.read(len(content)))) == content
+        for _ in range(9):
+            with pytest.raises(CutOffError):
+                list(once.read(1))
