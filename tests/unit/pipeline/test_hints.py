@@ -8,7 +8,7 @@ import pytest
 
 from helios_pipe.pipeline.hints import Elsewhere, undeclared_inputs
 
-WORK = "/home/me/film/.helios/work/film-1/1-ab/local/1/w"
+WORK = "/film/.helios/work/film-1/1-ab/local/1/w"
 DECLARED = {"scene/render.py", "scene/a.mjs", "notes.txt"}
 HERE = ["scene/helper.py", "scene/pkg/__init__.py", "top.py", "scene/b.mjs", "scene/d.js", "lib/e.ts", "tex/w/wood.png"]
 
