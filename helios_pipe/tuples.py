@@ -4,13 +4,11 @@ field, and a constructor. There are some ninety of them in a run, and that was a
 
 from __future__ import annotations
 
-from functools import cache
 from types import FunctionType
 
 TYPE_CHECKING = False  # for those that load nothing that takes time
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from types import CodeType
+    from collections.abc import Callable, Iterable
     from typing import Any
     from typing import NamedTuple as NamedTuple
 else:
@@ -80,7 +78,7 @@ else:
         for given in (*fields, *body):
             if given in _MADE or (given in fields and given.startswith("_")):
                 raise AttributeError(f"{name}: {given} cannot be given")
-        code = _constructor(len(fields)).replace(co_varnames=("_cls", *fields))
+        code = _constructor(len(fields)).__code__.replace(co_varnames=("_cls", *fields))
         made = FunctionType(code, {"_new": tuple.__new__}, "__new__", tuple(defaults.values()))
         made.__qualname__ = f"{name}.__new__"
         body.setdefault("__doc__", f"{name}({', '.join(fields)})")
@@ -91,12 +89,49 @@ else:
         return type(name, (_Fields,), body)
 
 
-@cache
-def _constructor(count: int) -> CodeType:
-    """A constructor of so many fields: only their names differ, so it is compiled once for all of one size."""
+def _constructor(count: int) -> Callable[..., Any]:
+    """A constructor of so many fields, whose names are nobody's yet."""
+    if 0 < count <= len(_CONSTRUCTORS):
+        return _CONSTRUCTORS[count - 1]
     fields = "".join(f"_{number}, " for number in range(count))
-    code: CodeType = eval(f"lambda _cls, {fields}: _new(_cls, ({fields}))").__code__  # noqa: S307 - numbers alone
-    return code
+    made: Callable[..., Any] = eval(f"lambda _cls, {fields}: _new(_cls, ({fields}))")  # noqa: S307 - numbers alone
+    return made
+
+
+# Compiled with the module: to compile these when they are needed took a millisecond of every run.
+_new = tuple.__new__
+_CONSTRUCTORS: tuple[Callable[..., Any], ...] = (
+    lambda _cls, a: _new(_cls, (a,)),
+    lambda _cls, a, b: _new(_cls, (a, b)),
+    lambda _cls, a, b, c: _new(_cls, (a, b, c)),
+    lambda _cls, a, b, c, d: _new(_cls, (a, b, c, d)),
+    lambda _cls, a, b, c, d, e: _new(_cls, (a, b, c, d, e)),
+    lambda _cls, a, b, c, d, e, f: _new(_cls, (a, b, c, d, e, f)),
+    lambda _cls, a, b, c, d, e, f, g: _new(_cls, (a, b, c, d, e, f, g)),
+    lambda _cls, a, b, c, d, e, f, g, h: _new(_cls, (a, b, c, d, e, f, g, h)),
+    lambda _cls, a, b, c, d, e, f, g, h, i: _new(_cls, (a, b, c, d, e, f, g, h, i)),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j: _new(_cls, (a, b, c, d, e, f, g, h, i, j)),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j, k: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k)),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m)),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n)),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o)),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p: _new(_cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p)),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q: _new(
+        _cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q)
+    ),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r: _new(
+        _cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r)
+    ),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s: _new(
+        _cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s)
+    ),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t: _new(
+        _cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t)
+    ),
+    lambda _cls, a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u: _new(
+        _cls, (a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u)
+    ),
+)
 
 
 _MADE = frozenset(

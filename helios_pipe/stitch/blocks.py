@@ -189,7 +189,7 @@ class ReadOnce:
         self._lane.__exit__(kind, error, trace)
 
     def read(self, length: int) -> Iterator[memoryview]:
-        """The next bytes, each piece good until the next one. Raises CutOffError, OSError, what `use` raised."""
+        """The next bytes, each piece good until the next one. Raises EOFError, OSError, what `use` raised."""
         while length:
             if not self._left:
                 self._left = self._next()
@@ -208,7 +208,7 @@ class ReadOnce:
             if not count:
                 self._free.put(buffer)
         if not count:
-            raise CutOffError
+            raise EOFError
         self._place += count
         self._lane.give(partial(self._take, buffer, count))
         return buffer[:count]

@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from collections.abc import Iterator
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 
 from helios_pipe.digest import Digest
 from helios_pipe.media.mp4index import SampleTable, read_sample_table
-from helios_pipe.stitch.blocks import BLOCK, CutOffError, ReadOnce, interrupted, opened_new, read_whole, write_whole
+from helios_pipe.stitch.blocks import BLOCK, ReadOnce, interrupted, opened_new, read_whole, write_whole
 from helios_pipe.stitch.inplace import check_index, wrong
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.packets import spelled
@@ -62,14 +61,12 @@ def read_film(
 
         with ReadOnce(film.fileno(), take, thread=prove and frame.size >= LANE) as once:
             reading = _Reading(once, prove=prove)
-            reading.own(frame.head)
-            first = 0
-            for cut in splice.chunks:
-                reading.chunk(cut, table.sizes[first : first + cut.frames])
-                first += cut.frames
-            reading.own(frame.tail)
-        if film.seek(0, os.SEEK_END) != reading.place:
-            wrong("length", f"{film.tell()} bytes", f"{reading.place} bytes")
+            try:
+                reading.all(splice, frame, table.sizes)
+            except EOFError:
+                wrong("length", "it ends early", f"{_length(frame)} bytes")
+        if (length := film.seek(0, os.SEEK_END)) != _length(frame):
+            wrong("length", f"{length} bytes", f"{_length(frame)} bytes")
     if frame.size >= _LOOK or "av" in sys.modules:
         from helios_pipe.stitch.postcheck import look_at
 
@@ -134,32 +131,45 @@ class _Copied:
             file.close()
 
 
+def _length(frame: Frame) -> int:
+    """Bytes of the film."""
+    return len(frame.head) + frame.size + len(frame.tail)
+
+
 class _Reading:
-    """The film as it is read back; `place` is how far."""
+    """The film as it is read back."""
 
     def __init__(self, film: ReadOnce, *, prove: bool) -> None:
         self._film = film
         self._prove = prove
-        self._chunk = bytearray(BLOCK)
+        self._theirs = bytearray(BLOCK)
+        self._view = memoryview(self._theirs)
         self.packets: list[Digest] = []
-        self.place = 0
 
-    def own(self, data: bytes) -> None:
-        """What stands around the frames. Raises StitchError."""
+    def all(self, splice: Splice, frame: Frame, sizes: array[int]) -> None:
+        """All of it. Raises StitchError where the bytes are others, EOFError where there are none."""
+        self._own(frame.head)
+        first = 0
+        for cut in splice.chunks:
+            self._chunk(cut, sizes[first : first + cut.frames])
+            first += cut.frames
+        self._own(frame.tail)
+
+    def _own(self, data: bytes) -> None:
+        """What stands around the frames."""
         at = 0
-        for view in self._read(len(data)):
+        for view in self._film.read(len(data)):
             if not data.startswith(view, at):
                 wrong("index", "other bytes", "what was written")
             at += len(view)
 
-    def chunk(self, cut: Cut, sizes: array[int]) -> None:
-        """The chunk's frames. Raises StitchError."""
+    def _chunk(self, cut: Cut, sizes: array[int]) -> None:
         run = sha256()
-        with opened_cut(cut) as descriptor, memoryview(self._chunk) as mine:
+        with opened_cut(cut) as descriptor:
             for at, length in cut.stretches:
-                for view in self._read(length):
-                    read_whole(descriptor, mine[: len(view)], at)
-                    if not self._chunk.startswith(view):
+                for view in self._film.read(length):
+                    read_whole(descriptor, self._view[: len(view)], at)
+                    if not self._theirs.startswith(view):
                         wrong(f"the packets of {cut.piece.name}", "other bytes", "the chunk's")
                     if self._prove:
                         run.update(view)
@@ -167,12 +177,3 @@ class _Reading:
         if self._prove:
             run.update(spelled(sizes))
             self.packets.append(Digest(run.hexdigest()))
-
-    def _read(self, length: int) -> Iterator[memoryview]:
-        end = self.place + length
-        try:
-            for view in self._film.read(length):
-                self.place += len(view)
-                yield view
-        except CutOffError:
-            wrong("length", "it ends early", f"{end} bytes and more")

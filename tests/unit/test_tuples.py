@@ -126,3 +126,14 @@ def test_where_annotations_are_kept_otherwise_typing_makes_it() -> None:
     made = type(base)("Empty", (base,), {"__module__": __name__, "size": property(lambda self: len(self))})
     assert made._fields == ()
     assert made().size == 0
+
+
+@pytest.mark.parametrize("count", [*range(1, 26), 60])
+def test_every_size_has_its_constructor(count: int) -> None:
+    names = [f"field_{number}" for number in range(count)]
+    body = {"__annotations__": dict.fromkeys(names, "int")}
+    made = type(tuples.NamedTuple)("Wide", (tuples.NamedTuple,), body)  # type: ignore[misc]
+    values = range(count)
+    assert tuple(made(*values)) == tuple(made(**dict(zip(names, values, strict=True)))) == tuple(values)
+    with pytest.raises(TypeError, match=names[-1]):
+        made(*values[:-1])
