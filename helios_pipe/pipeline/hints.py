@@ -4,10 +4,11 @@ another job's and lie elsewhere; room on the disk."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain, product
 from pathlib import Path
 from posixpath import dirname, normpath
+from types import MappingProxyType
 
 from helios_pipe.manifest.model import Job, JobInput, Manifest
 from helios_pipe.manifest.workspace import input_place
@@ -24,20 +25,23 @@ _NODE = ("", ".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx", ".json", "/index.js",
 _MOST_MODULES, _MOST_FOLDERS = 10, 50
 _MOST_WORDS = 4000
 _MOST_HINTS = 3
+_NOBODY: Mapping[str, Elsewhere] = MappingProxyType({})
 NO_ROOM = "No space left on device"
 """What every program says of a full disk that tells why it failed."""
 _LEAST_ROOM = 64 << 10
 """With less room than this, no command can be expected to do its work."""
 
 
-def undeclared_inputs(tail: str, root: Path, declared: set[str], others: Sequence[Elsewhere] = ()) -> tuple[str, ...]:
-    """A sentence for each such file, the first few. `others` are what other jobs make."""
+def undeclared_inputs(
+    tail: str, root: Path, declared: set[str], others: Mapping[str, Elsewhere] = _NOBODY
+) -> tuple[str, ...]:
+    """A sentence for each such file, the first few. `others` are what other jobs make, by its path."""
     found: list[str] = []
     words = list(dict.fromkeys(_WORD.findall(tail)))[-_MOST_WORDS:]
     for name in chain(_modules(tail, declared), chain.from_iterable(map(_names, words))):
         if not name or name in declared or name.startswith(("/", "..")) or len(name) > 255:
             continue
-        maker = next((other for other in others if other.holds(name)), None)
+        maker = _maker(name, others)
         if maker is not None:
             found.append(maker.told(name))
         elif os.path.isfile(root / name):
@@ -67,6 +71,15 @@ def _modules(tail: str, declared: set[str]) -> Iterator[str]:
             yield normpath(f"{folder}{stem}{ending}")
 
 
+def _maker(name: str, others: Mapping[str, Elsewhere]) -> Elsewhere | None:
+    """Whose output it is, or lies in."""
+    found = others.get(name)
+    while found is None and (name := name.rpartition("/")[0]):
+        folder = others.get(name)
+        found = folder if folder is not None and folder.output.endswith("/") else None
+    return found
+
+
 class Elsewhere(NamedTuple):
     """What another job puts out, and where it is in the workspace of this one: if it is `given`, or once it will be."""
 
@@ -74,10 +87,6 @@ class Elsewhere(NamedTuple):
     job: str
     place: str
     given: bool
-
-    def holds(self, name: str) -> bool:
-        """Whether the name is that of the output, or of something in it."""
-        return name == self.output.rstrip("/") or (self.output.endswith("/") and name.startswith(self.output))
 
     def told(self, name: str) -> str:
         """What somebody has to know who looked for it under its name in the project."""
@@ -87,16 +96,16 @@ class Elsewhere(NamedTuple):
         return f"{name} is what the job {self.job} makes: {wanted}the command finds it as {place}"
 
 
-def made_by_others(manifest: Manifest, job: Job) -> list[Elsewhere]:
-    """What all other jobs put out."""
+def made_by_others(manifest: Manifest, job: Job) -> dict[str, Elsewhere]:
+    """What all other jobs put out, by its path."""
     by_name = {other.name: other for other in manifest.jobs}
     given = {reference.job: reference for reference in job.job_inputs}
-    found = []
+    found = {}
     for other in manifest.jobs:
         output = other.output or (other.stitch.output if other.stitch else None)
         if output is not None and other.name != job.name:
             place = input_place(given.get(other.name, JobInput(other.name)), by_name)
-            found.append(Elsewhere(output, other.name, place, other.name in given))
+            found[output.rstrip("/")] = Elsewhere(output, other.name, place, other.name in given)
     return found
 
 

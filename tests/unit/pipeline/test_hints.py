@@ -57,10 +57,12 @@ def test_what_is_declared_or_not_in_the_project_is_not(said: str, project: Path)
 
 
 def test_a_folder_that_another_job_makes_is_found_where_it_is(project: Path) -> None:
-    others = [Elsewhere("out/frames/", "film[de]", "jobs/film[de]/frames", given=False)]
+    others = {"out/frames": Elsewhere("out/frames/", "film[de]", "jobs/film[de]/frames", given=False)}
+    others["out/a.txt"] = Elsewhere("out/a.txt", "a", "jobs/a/a.txt", given=True)
     (hint,) = undeclared_inputs("no out/frames/0001.png", project, DECLARED, others)
     assert hint == (
         'out/frames/0001.png is what the job film[de] makes: declare {job: "film[de]"} under inputs, then the command '
         "finds it as jobs/film[de]/frames/0001.png"
     )
-    assert undeclared_inputs("no out/framesets/a.png", project, DECLARED, others) == ()
+    assert undeclared_inputs("no out/framesets/a.png, no out/a.txt/b", project, DECLARED, others) == ()
+    assert len(undeclared_inputs("no out/frames, no out/a.txt", project, DECLARED, others)) == 2
