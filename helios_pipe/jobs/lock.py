@@ -11,8 +11,10 @@ from pathlib import Path
 from helios_pipe.errors import LockedError, StoreError
 
 _TICK_S = 0.05
-_LOOKED_AT_TRIES = 5
-"""Whoever looks whether the lock is held holds it for some microseconds: that is no reason to be turned away."""
+_LOOK_S = 0.001
+_MOST_LOOKS = 3000
+"""Whoever looks whether the lock is held shares it for some microseconds: that is no reason to be turned away, unless it was
+stopped just then."""
 
 
 def record_lock(folder: Path, job: str) -> JobLock:
@@ -58,10 +60,13 @@ class JobLock:
     def _take(
         self, descriptor: int, *, wait: bool, on_wait: Callable[[str], None], give_up: Callable[[], bool]
     ) -> bool:
-        for _ in range(_LOOKED_AT_TRIES):
+        for _ in range(_MOST_LOOKS):
             if _lock(descriptor, fcntl.LOCK_EX):
                 return True
-            time.sleep(_TICK_S / _LOOKED_AT_TRIES)
+            if not _lock(descriptor, fcntl.LOCK_SH):
+                break  # somebody has it alone: a run
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            time.sleep(_LOOK_S)
         text = f"another run holds job {self._job} (process {self.holder() or 'unknown'})"
         if not wait:
             raise LockedError(text, hint="Leave out --no-wait to wait for it.")

@@ -166,16 +166,20 @@ def test_looking_at_a_lock_turns_nobody_away(tmp_path: Path) -> None:
         while not stop.is_set():
             JobLock(tmp_path, "film").held()
 
-    thread = threading.Thread(target=look)
-    thread.start()
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
     try:
         for _ in range(200):
             mine = JobLock(tmp_path, "film")
             assert mine.acquire(wait=False, on_wait=lambda _: None)
+            with pytest.raises(LockedError):
+                JobLock(tmp_path, "film").acquire(wait=False, on_wait=lambda _: None)
             mine.release()
     finally:
         stop.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 def test_a_lock_says_who_holds_it_and_can_be_waited_for_or_given_up(tmp_path: Path) -> None:
