@@ -47,7 +47,7 @@ def blocks(descriptor: int, place: int, length: int) -> Iterator[memoryview]:
         yield view
 
 
-def opened_new(path: str | os.PathLike[str], flags: int) -> FileIO:
+def opened_to_write(path: str | os.PathLike[str], flags: int) -> FileIO:
     """A file to write to, which stays open for as long as a thread holds it. Raises OSError."""
     return os.fdopen(os.open(path, flags | os.O_CLOEXEC, 0o666), "wb", buffering=0)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from helios_pipe.digest import Digest
 from helios_pipe.media.mp4index import SampleTable, read_sample_table
-from helios_pipe.stitch.blocks import BLOCK, ReadOnce, interrupted, opened_new, read_whole, write_whole
+from helios_pipe.stitch.blocks import BLOCK, ReadOnce, interrupted, opened_to_write, read_whole, write_whole
 from helios_pipe.stitch.inplace import check_index, wrong
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.packets import spelled
@@ -99,7 +99,7 @@ class _Copied:
     def __enter__(self) -> Self:
         if self._path is not None:
             try:
-                self._file = opened_new(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+                self._file = opened_to_write(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             except OSError:
                 return self
             if clone(self._source, self._file.fileno()):

@@ -19,7 +19,7 @@ from helios_pipe.stitch.blocks import (
     Lane,
     blocks,
     interrupted,
-    opened_new,
+    opened_to_write,
     read_whole,
     side_by_side,
     write_whole,
@@ -95,7 +95,7 @@ class _Out:
 
     def __enter__(self) -> Self:
         # Not O_TRUNC, though it is empty: ext4 sends a truncated file to the disk when it is closed, and keeps us waiting.
-        self._file = opened_new(self._target, os.O_WRONLY)
+        self._file = opened_to_write(self._target, os.O_WRONLY)
         return self
 
     def __exit__(
