@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate, chain, repeat
@@ -19,6 +18,12 @@ from sys import byteorder
 from helios_pipe.media.boxes import Boxes, UnfitError
 from helios_pipe.tuples import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SIZES, _PLACES = 12, 8
+"""Where in their boxes the lists begin."""
 _MOST_SAMPLES = 1 << 24
 _MOST_KEPT = 1 << 12
 """The times of so many frames are worth remembering, for the next chunk."""
@@ -70,8 +75,30 @@ def count_samples(path: Path) -> int | None:
 
 def table_of(boxes: Boxes) -> SampleTable:
     """The table that these boxes make. Raises UnfitError where they are of another shape, damaged, or lie beyond the file."""
+    return _within(boxes, _table)
+
+
+def table_like(table: SampleTable, boxes: Boxes) -> SampleTable:
+    """The table of boxes that differ from those of this one `in_own_right` alone. Raises as table_of does."""
+
+    def again(boxes: Boxes) -> SampleTable:
+        sizes = _sizes(boxes[b"stsz"])
+        places = _places(boxes, sizes)
+        return SampleTable(table.time_base, table.pts, table.dts, places, sizes, table.length, table.keys)
+
+    return _within(boxes, again)
+
+
+def in_own_right(boxes: Boxes) -> list[tuple[int, int]]:
+    """Where in the index it says what is another thing in each chunk: how large the frames are, and where they lie."""
+    sizes, end = boxes.span(b"stsz")
+    places, last = boxes.span(b"co64" if boxes.get(b"co64") is not None else b"stco")
+    return [(sizes + _SIZES, end), (places + _PLACES, last)]
+
+
+def _within(boxes: Boxes, make: Callable[[Boxes], SampleTable]) -> SampleTable:
     try:
-        table = _table(boxes)
+        table = make(boxes)
     except (struct.error, IndexError, OverflowError, ZeroDivisionError) as error:
         raise UnfitError from error
     if min(table.places) <= 0 or max(map(add, table.places, table.sizes)) > boxes.size:
@@ -166,7 +193,7 @@ def _sizes(stsz: bytes) -> array[int]:
     same, count = struct.unpack_from(">II", stsz, 4)
     if not 0 < count <= _MOST_SAMPLES:
         raise UnfitError
-    sizes = array("I", repeat(same, count)) if same else _numbers(stsz, 12, count, "I")
+    sizes = array("I", repeat(same, count)) if same else _numbers(stsz, _SIZES, count, "I")
     if min(sizes) == 0:
         raise UnfitError
     return sizes
@@ -199,7 +226,7 @@ def _places(boxes: Boxes, sizes: array[int]) -> array[int]:
     wide = boxes.get(b"co64")
     box = wide if wide is not None else boxes[b"stco"]
     (count,) = struct.unpack_from(">I", box, 4)
-    starts = _numbers(box, 8, count, "Q" if wide is not None else "I")
+    starts = _numbers(box, _PLACES, count, "Q" if wide is not None else "I")
     stsc = boxes[b"stsc"]
     (entries,) = struct.unpack_from(">I", stsc, 4)
     rows = list(struct.iter_unpack(">III", stsc[8 : 8 + 12 * entries]))

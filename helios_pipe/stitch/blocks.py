@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 from threading import Thread
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 19
 """Bytes read at a time."""
-_AHEAD = 4
-"""Blocks that wait to be hashed, at most."""
+_BLOCKS = 4
+"""Blocks that a lane has."""
 _MOST_THREADS = 4
 _MOST_VIEWS = 1000
 """The system takes 1,024 at a time."""
@@ -114,16 +113,16 @@ def side_by_side(work: Callable[[Task], Result], tasks: Sequence[Task], *, threa
 
 
 class Lane:
-    """Does what it is given, in order: with `thread` in a thread of its own, a few tasks behind whoever gives. To be used as a
-    context. The thread begins with the first task, and ends by itself when somebody interrupts us."""
+    """Does something with one block of bytes after the other, in order: with `thread` in a thread of its own, a few blocks behind
+    whoever gives. To be used as a context. One gives; the thread begins with the first block, and ends by itself when somebody
+    interrupts us."""
 
     def __init__(self, *, thread: bool) -> None:
         self._aside = thread
         self._thread: Thread | None = None
-        self._given: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._room: SimpleQueue[None] = SimpleQueue()
-        for _ in range(_AHEAD):
-            self._room.put(None)
+        self._given: SimpleQueue[tuple[memoryview, Callable[[memoryview], None]] | None] = SimpleQueue()
+        self._free: SimpleQueue[memoryview] = SimpleQueue()
+        self._made = 0
         self._failed: list[Exception] = []
 
     def __enter__(self) -> Self:
@@ -139,17 +138,31 @@ class Lane:
         if kind is None:
             self.check()
 
-    def give(self, task: Callable[[], None]) -> None:
-        """Do this next; waits while too much else is to be done before. Without a thread, raises what it raises."""
+    def block(self) -> memoryview:
+        """Memory for a block, to be given back; with a thread, waits while all there is of it is in use. A system gives fresh
+        memory at the price of hashing it."""
+        if not self._aside or (self._made < _BLOCKS and self._free.empty()):
+            self._made += 1
+            return memoryview(bytearray(BLOCK))
+        return self._free.get()
+
+    def give(self, block: memoryview, work: Callable[[memoryview], None]) -> None:
+        """Do this with the block next; it is free then. Without a thread, raises what it raises."""
         if not self._aside:
-            task()
+            work(block)
             return
-        self._room.get()
-        self._given.put(task)
+        self._given.put((block, work))
         if self._thread is None:
             thread = Thread(target=self._work, name="helios-lane", daemon=True)
             thread.start()
             self._thread = thread
+
+    def wait(self) -> None:
+        """Until all that was given is done."""
+        if self._thread is not None:
+            done: SimpleQueue[None] = SimpleQueue()
+            self._given.put((memoryview(b""), lambda _: done.put(None)))
+            done.get()
 
     def check(self) -> None:
         """Raises what the first one raised that failed; those behind it are done all the same."""
@@ -157,36 +170,27 @@ class Lane:
             raise self._failed[0]
 
     def _work(self) -> None:
-        while (task := self._given.get()) is not None:
+        while (given := self._given.get()) is not None:
+            block, work = given
             try:
-                task()
+                work(block)
             except Exception as error:  # noqa: BLE001 - whoever gives is told
                 self._failed.append(error)
-            self._room.put(None)
+            if block:
+                self._free.put(block)
 
 
 class ReadOnce:
     """An open file's bytes from its beginning, read once for two: for whoever asks for them, and for `use`, which is given each
-    block, in order, before the next one but a few is read. With `thread` that is in a thread of its own."""
+    block, in order and in the lane, before the next one but a few is read."""
 
-    def __init__(self, descriptor: int, use: Callable[[memoryview], None], *, thread: bool) -> None:
+    def __init__(self, descriptor: int, use: Callable[[memoryview], None], lane: Lane) -> None:
         self._descriptor = descriptor
         self._use = use
+        self._lane = lane
         self._place = 0
         self._left = memoryview(b"")
-        self._free: SimpleQueue[memoryview] = SimpleQueue()
-        for _ in range(_AHEAD if thread else 1):
-            self._free.put(memoryview(bytearray(BLOCK)))
-        self._lane = Lane(thread=thread)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """All of what was read has been used. Raises what `use` raised."""
-        self._lane.__exit__(kind, error, trace)
+        self._spare: memoryview | None = None
 
     def read(self, length: int) -> Iterator[memoryview]:
         """The next bytes, each piece good until the next one. Raises EOFError, OSError, what `use` raised."""
@@ -200,21 +204,11 @@ class ReadOnce:
 
     def _next(self) -> memoryview:
         self._lane.check()
-        buffer = self._free.get()
-        count = 0
-        try:
-            count = os.preadv(self._descriptor, [buffer], self._place)
-        finally:
-            if not count:
-                self._free.put(buffer)
+        block = self._spare = self._spare or self._lane.block()
+        count = os.preadv(self._descriptor, [block], self._place)
         if not count:
             raise EOFError
         self._place += count
-        self._lane.give(partial(self._take, buffer, count))
-        return buffer[:count]
-
-    def _take(self, buffer: memoryview, count: int) -> None:
-        try:
-            self._use(buffer[:count])
-        finally:
-            self._free.put(buffer)
+        self._spare = None
+        self._lane.give(block, lambda block: self._use(block[:count]))
+        return block[:count]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from helios_pipe.media.boxes import UnfitError
@@ -239,7 +241,7 @@ def _check_units(piece: Piece, stream: VideoStream, place: int, size: int) -> No
         return
     try:
         with open(piece.path, "rb", buffering=0) as file:
-            begins(file.fileno(), codec, header, place, size)
+            begins(partial(os.pread, file.fileno()), codec, header, place, size)
     except UnfitError:
         refuse(
             piece,

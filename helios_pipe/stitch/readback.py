@@ -15,12 +15,12 @@ from pathlib import Path
 
 from helios_pipe.digest import Digest
 from helios_pipe.media.mp4index import SampleTable, read_sample_table
-from helios_pipe.stitch.blocks import BLOCK, ReadOnce, interrupted, opened_to_write, read_whole, write_whole
+from helios_pipe.stitch.blocks import BLOCK, Lane, ReadOnce, interrupted, opened_to_write, read_whole, write_whole
 from helios_pipe.stitch.inplace import check_index, wrong
 from helios_pipe.stitch.moov import Frame
 from helios_pipe.stitch.packets import spelled
 from helios_pipe.stitch.splice import Cut, Splice
-from helios_pipe.stitch.stretches import LANE, opened_cut
+from helios_pipe.stitch.stretches import OpenedCut
 from helios_pipe.transfer import clone
 from helios_pipe.tuples import NamedTuple
 
@@ -42,11 +42,11 @@ class Digests(NamedTuple):
 
 
 def read_film(
-    path: Path, muxer: str, splice: Splice, frame: Frame, copy: Path | None = None, *, prove: bool
+    path: Path, muxer: str, splice: Splice, frame: Frame, lane: Lane, copy: Path | None = None, *, prove: bool
 ) -> Digests:
     """Read the film back: its index, by our reader, and by the library's where that costs little; and every byte, held against
-    the chunks'. The very bytes that are hashed are written to `copy` as well, if they can be. Raises StitchError where anything
-    is not as planned."""
+    the chunks'. The very bytes that are hashed, in the lane, are written to `copy` as well, if they can be. Raises StitchError
+    where anything is not as planned."""
     table = read_sample_table(path)
     if table is None:
         wrong("index", "of another shape", "one video track")
@@ -59,12 +59,14 @@ def read_film(
                 whole.update(block)
             copied.put(block)
 
-        with ReadOnce(film.fileno(), take, thread=prove and frame.size >= LANE) as once:
-            reading = _Reading(once, prove=prove)
-            try:
-                reading.all(splice, frame, table.sizes)
-            except EOFError:
-                wrong("length", "it ends early", f"{_length(frame)} bytes")
+        reading = _Reading(ReadOnce(film.fileno(), take, lane), prove=prove)
+        try:
+            reading.all(splice, frame, table.sizes)
+        except EOFError:
+            wrong("length", "it ends early", f"{_length(frame)} bytes")
+        finally:
+            lane.wait()
+        lane.check()
         if (length := film.seek(0, os.SEEK_END)) != _length(frame):
             wrong("length", f"{length} bytes", f"{_length(frame)} bytes")
     if frame.size >= _LOOK or "av" in sys.modules:
@@ -165,7 +167,7 @@ class _Reading:
 
     def _chunk(self, cut: Cut, sizes: array[int]) -> None:
         run = sha256()
-        with opened_cut(cut) as descriptor:
+        with OpenedCut(cut) as descriptor:
             for at, length in cut.stretches:
                 for view in self._film.read(length):
                     read_whole(descriptor, self._view[: len(view)], at)

@@ -43,6 +43,8 @@ class Shape(NamedTuple):
     rated: bool
     tags: tuple[tuple[bytes, bytes], ...]
     header: bytes = b""
+    own: int = 0
+    """So many bytes at the end of the sample entry are bit rates, which are this chunk's own."""
 
     @classmethod
     def of(cls, boxes: Boxes) -> Shape:
@@ -71,6 +73,7 @@ class Shape(NamedTuple):
             _RATES in names,
             tags_of(boxes.get(b"udta"), quicktime=quicktime),
             dict(inner)[header],
+            len(inner[-1][1]) if names[-1] == _RATES else 0,
         )
 
     def fits(self, other: Shape) -> bool:

@@ -35,6 +35,11 @@ def mark_of(piece: Piece) -> Mark:
         refuse(piece, "not a regular file")
     if not found.st_size:
         refuse(piece, "empty", "Render the chunk again.")
+    return mark_from(found)
+
+
+def mark_from(found: os.stat_result) -> Mark:
+    """That of a file that was looked at."""
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 

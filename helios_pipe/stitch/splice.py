@@ -1,5 +1,4 @@
-"""Whether chunks can be joined by stretches of bytes, by their indexes. Reads no frame but the heads of the
-first, writes nothing, refuses nothing.
+"""Whether chunks can be joined by stretches of bytes, by their indexes. Writes nothing, refuses nothing.
 
 That takes plain MP4 or QuickTime chunks whose boxes say the same of the picture, and a film of the same kind. Everything that is
 checked before a join is checked here too; where anything is otherwise there is no plan, and the way by the media library finds
@@ -8,19 +7,18 @@ out what it is, and says it in its words.
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import accumulate
 
 from helios_pipe.errors import OutputError
-from helios_pipe.media.boxes import Boxes, UnfitError
-from helios_pipe.media.container import demuxer_for
-from helios_pipe.media.mp4index import MOST_TICKS, SampleTable, table_of
+from helios_pipe.media.boxes import UnfitError
+from helios_pipe.media.mp4index import MOST_TICKS, SampleTable
 from helios_pipe.media.rates import is_standard, snap
+from helios_pipe.stitch.indexes import Index, Indexes
 from helios_pipe.stitch.model import JoinSettings, Piece
 from helios_pipe.stitch.moov import Film
-from helios_pipe.stitch.opening import begins
 from helios_pipe.stitch.shape import Shape
 from helios_pipe.stitch.source import Mark
 from helios_pipe.stitch.tags import with_settings
@@ -59,13 +57,15 @@ class Splice(NamedTuple):
 
 def plan_splice(pieces: Sequence[Piece], marks: Sequence[Mark], settings: JoinSettings) -> Splice | None:
     """The plan of a join by stretches, None where the media library has to look. The tags of the settings are not in it yet."""
+    indexes = Indexes()
     try:
         gathered: _Gathered | None = None
         cuts = []
         for piece, mark in zip(pieces, marks, strict=True):
-            shape, table, uses = _read(piece)
-            gathered = gathered or _Gathered(shape, _clock(settings.fps or _rate(table)))
-            gathered.add(shape, table, uses)
+            index = indexes.read(piece, mark)
+            table = index.table
+            gathered = gathered or _Gathered(index.shape, _clock(settings.fps or _rate(table)))
+            gathered.add(index)
             cuts.append(Cut(piece, mark, len(table.sizes), _stretches(table)))
         return Splice(tuple(cuts), gathered.film()) if gathered else None
     except (UnfitError, OffGridError, OutputError, OSError, ArithmeticError):
@@ -84,44 +84,32 @@ def spliced_as(splice: Splice, muxer: str, settings: JoinSettings) -> Splice | N
     return splice._replace(film=film._replace(tags=tags))
 
 
-def _read(piece: Piece) -> tuple[Shape, SampleTable, bytes | None]:
-    """The third says of each frame what depends on it, None where the chunk does not tell."""
-    if demuxer_for(piece.path, piece.file) != "mov":
-        raise UnfitError
-    descriptor = os.open(piece.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        boxes = Boxes(descriptor)
-        shape, table = Shape.of(boxes), table_of(boxes)
-        begun = begins(descriptor, shape.codec, shape.header, table.places[0], table.sizes[0])
-    finally:
-        os.close(descriptor)
-    count, uses = len(table.sizes), boxes.get(b"sdtp")
-    wanted = piece.frames in (None, count) and (uses is None or len(uses) == 4 + count)
-    if not (begun and table.first_is_key and wanted):
-        raise UnfitError
-    return shape, table, None if uses is None else uses[4:]
-
-
 class _Walked(NamedTuple):
-    """A chunk's frames on the grid: by how many places each shows later than it is decoded, the most that one does earlier."""
+    """A chunk's frames on the grid: by how many places each shows later than it is decoded, the most that one does earlier, and
+    which are key frames, from 1."""
 
-    time_base: Fraction
-    pts: array[int]
+    table: SampleTable
     leads: list[int]
     delay: int
+    keys: list[int]
 
     @classmethod
     def of(cls, table: SampleTable, fps: Fraction) -> _Walked:
-        """Raises UnfitError where a frame is missing, OffGridError."""
+        """Raises UnfitError where the rate is another, a frame is missing or key frames are out of order, OffGridError."""
+        count = len(table.sizes)
+        keys = list(range(1, count + 1)) if table.keys is None else table.keys.tolist()
+        if not _at_rate(table, fps) or any(map(int.__ge__, keys, [*keys[1:], count + 1])):
+            raise UnfitError
         walk = FrameWalk(table.time_base, fps, base=table.pts[0])
         leads = [walk.place(pts) - number for number, pts in enumerate(table.pts)]
         if walk.hole() is not None:
             raise UnfitError
-        return cls(table.time_base, table.pts, leads, walk.delay)
+        return cls(table, leads, walk.delay, keys)
 
     def serves(self, table: SampleTable) -> bool:
         """Whether it is that of a chunk with this table, too."""
-        return self.pts is table.pts and self.time_base == table.time_base
+        mine = self.table
+        return mine.pts is table.pts and mine.time_base == table.time_base and mine.keys == table.keys
 
 
 class _Gathered:
@@ -136,23 +124,20 @@ class _Gathered:
         self._uses = bytearray()
         self._told = False
 
-    def add(self, shape: Shape, table: SampleTable, uses: bytes | None) -> None:
+    def add(self, index: Index) -> None:
         """Put the next chunk behind the others. Raises UnfitError, OffGridError."""
-        count, fps = len(table.sizes), self._clock.fps
-        if not shape.fits(self._shape) or not _at_rate(table, fps):
+        table, uses, walked = index.table, index.uses, self._walked
+        if not index.shape.fits(self._shape):
             raise UnfitError
-        if self._walked is None or not self._walked.serves(table):  # most chunks are as long as the one before
-            self._walked = _Walked.of(table, fps)
-        self._leads.extend(self._walked.leads)
-        keys = range(1, count + 1) if table.keys is None else table.keys
-        if any(map(int.__ge__, keys, [*keys[1:], count + 1])):
-            raise UnfitError
+        if walked is None or not walked.serves(table):  # most chunks are as long as the one before
+            walked = self._walked = _Walked.of(table, self._clock.fps)
         first = len(self._sizes)
-        self._keys.extend([first + key for key in keys])
+        self._keys.extend([first + key for key in walked.keys])
+        self._leads.extend(walked.leads)
         self._sizes.extend(table.sizes)
-        self._uses += bytes(count) if uses is None else uses
+        self._uses += bytes(len(table.sizes)) if uses is None else uses
         self._told = self._told or uses is not None
-        self._delay = max(self._delay, self._walked.delay)
+        self._delay = max(self._delay, walked.delay)
 
     def film(self) -> Film:
         """All of it."""
@@ -186,9 +171,12 @@ def _at_rate(table: SampleTable, fps: Fraction) -> bool:
 
 def _stretches(table: SampleTable) -> tuple[tuple[int, int], ...]:
     """Raises UnfitError where frames do not follow one another in the file."""
+    places, sizes = table.places, table.sizes
+    if places == array("Q", accumulate(sizes[:-1], initial=places[0])):
+        return ((places[0], places[-1] + sizes[-1] - places[0]),)
     found: list[tuple[int, int]] = []
-    begin, end = table.places[0], table.places[0]
-    for place, size in zip(table.places, table.sizes, strict=True):
+    begin, end = places[0], places[0]
+    for place, size in zip(places, sizes, strict=True):
         if place < end:
             raise UnfitError
         if place > end:

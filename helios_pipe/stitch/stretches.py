@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from helios_pipe.stitch.blocks import (
 )
 from helios_pipe.stitch.model import refuse
 from helios_pipe.stitch.moov import Frame
-from helios_pipe.stitch.source import changed
+from helios_pipe.stitch.source import changed, mark_from
 from helios_pipe.stitch.splice import Cut, Splice
 from helios_pipe.tuples import NamedTuple
 
@@ -36,21 +35,20 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-LANE = 1 << 20
-"""From so many bytes on, a thread that hashes beside us saves more than it takes to start."""
 ASIDE = 16 << 20
 """From so many bytes on, several threads read and write."""
 
 
-def write_film(splice: Splice, frame: Frame, target: Path, muxer: str) -> list[Digest | None]:
-    """Write the film into the file `target`, which is there and empty. Gives the digest of each chunk's file, None where none is
-    on record. Raises StitchError; what was written by then stays."""
+def write_film(splice: Splice, frame: Frame, target: Path, muxer: str, lane: Lane) -> list[list[Digest | None]]:
+    """Write the film into the file `target`, which is there and empty. Gives the digests of the chunks' files, a few at a time,
+    as soon as the lane has them; None where none is on record. Raises StitchError; what was written by then stays."""
+    threads = frame.size >= ASIDE
     batches = list(_batches(_jobs(splice, frame.start)))
-    with Lane(thread=LANE <= frame.size < ASIDE) as lane, _Out(target, splice.film.shape.codec, muxer, lane) as out:
+    with _Out(target, splice.film.shape.codec, muxer, Lane(thread=False) if threads else lane) as out:
         out.write([memoryview(frame.head)], 0)
-        files = side_by_side(out.take, batches, threads=frame.size >= ASIDE)
+        files = side_by_side(out.take, batches, threads=threads)
         out.write([memoryview(frame.tail)], frame.start + frame.size)
-    return [digest for batch in files for digest in batch]
+    return files
 
 
 class _Job(NamedTuple):
@@ -72,12 +70,12 @@ def _batches(jobs: Iterable[_Job]) -> Iterator[list[_Job]]:
     batch: list[_Job] = []
     room = 0
     for job in jobs:
-        size = job.cut.mark[0]
-        if batch and (size > room or job.cut.piece.digest is None):
+        size, hashed = job.cut.mark[0], job.cut.piece.digest is not None
+        if batch and (size > room or not hashed):
             yield batch
             batch = []
         if not batch:
-            room = BLOCK if job.cut.piece.digest is not None else 0
+            room = BLOCK if hashed else 0
         batch.append(job)
         room -= size
     if batch:
@@ -110,22 +108,23 @@ class _Out:
         as soon as the lane has it. Raises StitchError."""
         if len(batch) == 1:
             return [self._take_one(*batch[0])]
-        room = memoryview(bytearray(BLOCK))
+        block = self._lane.block()
         files: list[memoryview] = []
         frames: list[memoryview] = []
+        room = block
         for cut, _ in batch:
             file, room = room[: cut.mark[0]], room[cut.mark[0] :]
-            with opened_cut(cut) as descriptor:
+            with OpenedCut(cut) as descriptor:
                 read_whole(descriptor, file, 0)
             files.append(file)
             frames += _within(cut.stretches, 0, file)
         digests: list[Digest | None] = []
-        self._lane.give(lambda: digests.extend(Digest(sha256(file).hexdigest()) for file in files))
-        self.write(frames, batch[0].start)
+        self._lane.give(block, lambda _: digests.extend(Digest(sha256(file).hexdigest()) for file in files))
+        self.write(frames, batch[0].start)  # from the block, which nobody takes but us, for the next batch
         return digests
 
     def _take_one(self, cut: Cut, start: int) -> Digest | None:
-        with opened_cut(cut) as descriptor:
+        with OpenedCut(cut) as descriptor:
             if cut.piece.digest is None:
                 for place, length in cut.stretches:
                     start = self._send(descriptor, place, length, start)
@@ -178,19 +177,33 @@ def _within(stretches: Sequence[tuple[int, int]], at: int, view: memoryview) -> 
             yield view[max(0, place - at) : place + length - at]
 
 
-@contextmanager
-def opened_cut(cut: Cut) -> Iterator[int]:
-    """The chunk's file, which must be the one that was looked at."""
-    try:
-        descriptor = os.open(cut.piece.path, os.O_RDONLY | os.O_CLOEXEC)
+class OpenedCut:
+    """The chunk's file, open for reading, which must be the one that was looked at. What cannot be read is a StitchError."""
+
+    __slots__ = ("_cut", "_descriptor")
+
+    def __init__(self, cut: Cut) -> None:
+        self._cut = cut
+        self._descriptor = -1
+
+    def __enter__(self) -> int:
         try:
-            found = os.fstat(descriptor)
-            if (found.st_size, found.st_mtime_ns, found.st_ino) != cut.mark:
-                raise CutOffError
-            yield descriptor
-        finally:
-            os.close(descriptor)
-    except CutOffError:
-        changed(cut.piece)
-    except OSError as error:
-        refuse(cut.piece, error.strerror or str(error))
+            self._descriptor = os.open(self._cut.piece.path, os.O_RDONLY | os.O_CLOEXEC)
+            found = mark_from(os.fstat(self._descriptor))
+        except OSError as error:
+            self.__exit__(type(error), error, None)
+            raise
+        if found != self._cut.mark:
+            self.__exit__(None, None, None)
+            changed(self._cut.piece)
+        return self._descriptor
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        if isinstance(error, CutOffError):
+            changed(self._cut.piece)
+        if isinstance(error, OSError):
+            refuse(self._cut.piece, error.strerror or str(error))

@@ -18,7 +18,7 @@ import pytest
 from helios_pipe.digest import digest_file
 from helios_pipe.errors import StitchError
 from helios_pipe.media.mp4index import read_sample_table
-from helios_pipe.stitch import stretches
+from helios_pipe.stitch import indexes, stretches
 from helios_pipe.stitch.join import JoinSettings, Piece, RemuxStitcher, join
 from helios_pipe.stitch.order import marks_of
 from helios_pipe.stitch.packetwise import LIBRARY_FIRST, join_packets
@@ -318,6 +318,38 @@ def test_an_index_that_lies_of_itself_is_left_to_the_library(
     assert not spliced([piece], "mp4")
 
 
+@pytest.mark.parametrize("name", ["plain.mp4", "pyramid.mov", "hevc.mp4", "av1.mp4"])
+def test_an_index_is_taken_for_that_of_the_chunk_before_only_where_it_tells_the_same(
+    name: str, tmp_path: Path, ffmpeg: Ffmpeg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte of the second chunk's index is changed: the plan is the one that is made of indexes that are all taken apart."""
+    first, second, third = chunks(tmp_path, ffmpeg, name, [5, 5, 5])
+    served = []
+    serves = indexes._Before.serves
+
+    def seen(self: Any, top: Any) -> bool:
+        served.append(serves(self, top))
+        return served[-1]
+
+    monkeypatch.setattr(indexes._Before, "serves", seen)
+    assert spliced([first, second, third], Path(name).suffix[1:])
+    assert served == [True, True]
+    whole = second.path.read_bytes()
+    begin = whole.index(b"moov") + 4
+    for place in range(begin, begin + int.from_bytes(whole[begin - 8 : begin - 4], "big") - 8):
+        for change in (1, 0x80):
+            data = bytearray(whole)
+            data[place] ^= change
+            second.path.write_bytes(data)
+            marks = marks_of([first, second, third])
+            monkeypatch.setattr(indexes._Before, "serves", seen)
+            found = plan_splice([first, second, third], marks, JoinSettings())
+            monkeypatch.setattr(indexes._Before, "serves", lambda *_: False)
+            assert found == plan_splice([first, second, third], marks, JoinSettings()), (place - begin, change)
+    assert served.count(True) > 20
+    assert served.count(False) > 20
+
+
 # -- what goes wrong
 
 
@@ -425,8 +457,8 @@ def test_a_film_that_is_damaged_as_it_is_written_is_refused(
 ) -> None:
     real = stretches.write_film
 
-    def damage(splice: Any, frame: Any, target: Path, muxer: str) -> Any:
-        found = real(splice, frame, target, muxer)
+    def damage(splice: Any, frame: Any, target: Path, *more: Any) -> Any:
+        found = real(splice, frame, target, *more)
         with target.open("r+b") as file:
             file.seek(
                 {"index": frame.head.index(b"stts") + 15, "frames": frame.start + 999}.get(where, -1),

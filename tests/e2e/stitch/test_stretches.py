@@ -36,8 +36,7 @@ def pieces(tmp_path: Path, ffmpeg: Ffmpeg) -> list[Piece]:
 def take(monkeypatch: pytest.MonkeyPatch, block: int, lane: int, aside: int) -> None:
     for module in (blocks, stretches, readback):
         monkeypatch.setattr(module, "BLOCK", block)
-    for module in (stretches, readback):
-        monkeypatch.setattr(module, "LANE", lane)
+    monkeypatch.setattr("helios_pipe.stitch.join._LANE", lane)
     monkeypatch.setattr(stretches, "ASIDE", aside)
 
 

@@ -33,7 +33,8 @@ def test_what_is_read_is_used_in_order(thread: bool, content: bytes, tmp_path: P
     def use(block: memoryview) -> None:
         used.append(bytes(block))
 
-    with (tmp_path / "a").open("rb") as file, ReadOnce(file.fileno(), use, thread=thread) as once:
+    with (tmp_path / "a").open("rb") as file, Lane(thread=thread) as lane:
+        once = ReadOnce(file.fileno(), use, lane)
         parts = [bytes(view) for length in (40, 0, BLOCK, len(content) - BLOCK - 40) for view in once.read(length)]
         with pytest.raises(EOFError):
             list(once.read(1))
@@ -51,8 +52,8 @@ def test_who_reads_is_told_of_what_went_wrong_with_a_block(thread: bool, content
         raise ValueError("another one")
 
     def read(length: int) -> None:
-        with (tmp_path / "a").open("rb") as file, ReadOnce(file.fileno(), use, thread=thread) as once:
-            for _ in once.read(length):
+        with (tmp_path / "a").open("rb") as file, Lane(thread=thread) as lane:
+            for _ in ReadOnce(file.fileno(), use, lane).read(length):
                 pass
 
     for length in (1, len(content)):
@@ -66,8 +67,8 @@ def test_an_error_of_the_reader_is_the_one_that_is_raised(content: bytes, tmp_pa
         raise ValueError("not this one")
 
     def read() -> None:
-        with (tmp_path / "a").open("rb") as file, ReadOnce(file.fileno(), use, thread=True) as once:
-            list(once.read(1))
+        with (tmp_path / "a").open("rb") as file, Lane(thread=True) as lane:
+            list(ReadOnce(file.fileno(), use, lane).read(1))
             raise CutOffError
 
     before = threading.active_count()
@@ -148,7 +149,7 @@ def test_who_is_interrupted_does_not_wait_and_nothing_more_is_begun() -> None:
 def test_an_interrupted_lane_ends_by_itself() -> None:
     def interrupted() -> None:
         with Lane(thread=True) as lane:
-            lane.give(lambda: None)
+            lane.give(lane.block(), lambda _: None)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -165,7 +166,7 @@ def test_an_interrupt_as_a_lane_starts_leaves_no_thread(monkeypatch: pytest.Monk
 
     def give() -> None:
         with Lane(thread=True) as lane:
-            lane.give(lambda: None)
+            lane.give(lane.block(), lambda _: None)
 
     monkeypatch.setattr(threading.Thread, "start", started)
     with pytest.raises(KeyboardInterrupt):
@@ -175,18 +176,18 @@ def test_an_interrupt_as_a_lane_starts_leaves_no_thread(monkeypatch: pytest.Monk
     assert alive() == []
 
 
-def test_a_lane_holds_few_tasks_at_a_time() -> None:
-    """Each holds what it is about to hash: memory does not grow with what is still to be done."""
+def test_a_lane_holds_few_blocks_at_a_time() -> None:
+    """Memory does not grow with what is still to be done."""
     may, given, done = threading.Event(), [0], [0]
 
     def give_all() -> None:
-        def task() -> None:
+        def work(_: memoryview) -> None:
             may.wait(10)
             done[0] += 1
 
         with Lane(thread=True) as lane:
             for number in range(50):
-                lane.give(task)
+                lane.give(lane.block(), work)
                 given[0] = number + 1
 
     giver = threading.Thread(target=give_all)
@@ -199,8 +200,42 @@ def test_a_lane_holds_few_tasks_at_a_time() -> None:
     assert done == given == [50]
 
 
-def test_after_an_error_one_may_read_again(content: bytes, tmp_path: Path) -> None:
-    with (tmp_path / "a").open("rb") as file, ReadOnce(file.fileno(), lambda _: None, thread=False) as once:
+@pytest.mark.parametrize("thread", [False, True])
+def test_who_waits_for_a_lane_finds_everything_done(thread: bool) -> None:
+    done: list[int] = []
+
+    def work(block: memoryview) -> None:
+        time.sleep(0.01)
+        done.append(block[0])
+
+    with Lane(thread=thread) as lane:
+        for number in range(9):
+            block = lane.block()
+            block[0] = number
+            lane.give(block, work)
+        lane.wait()
+        assert done == list(range(9))
+        lane.wait()
+
+
+def test_who_waits_for_a_lane_in_which_something_failed_waits_no_longer() -> None:
+    def work(_: memoryview) -> None:
+        raise ValueError("in the lane")
+
+    def give() -> None:
+        with Lane(thread=True) as lane:
+            for _ in range(9):
+                lane.give(lane.block(), work)
+            lane.wait()
+
+    with pytest.raises(ValueError, match="in the lane"):
+        give()
+
+
+@pytest.mark.parametrize("thread", [False, True])
+def test_after_an_error_one_may_read_again(thread: bool, content: bytes, tmp_path: Path) -> None:
+    with (tmp_path / "a").open("rb") as file, Lane(thread=thread) as lane:
+        once = ReadOnce(file.fileno(), lambda _: None, lane)
         assert b"".join(map(bytes, once.read(len(content)))) == content
         for _ in range(9):
             with pytest.raises(EOFError):
