@@ -49,10 +49,12 @@ def answer(argv: list[str]) -> tuple[int | None, Ahead | None]:
 def _say(note: Any) -> None:
     if note["style"] == "json":
         import json
-        from datetime import UTC, datetime
+        import time
 
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        print(json.dumps({"event": "summary", "time": now, **note["summary"]}, ensure_ascii=False))  # noqa: T201
+        from helios_pipe.texts import timestamp
+
+        summary = {"event": "summary", "time": timestamp(time.time()), **note["summary"]}
+        print(json.dumps(summary, ensure_ascii=False))  # noqa: T201
     elif note["style"] == "text":
         sys.stdout.write(note["text"])
     sys.stdout.flush()

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from helios_pipe.errors import LockedError
 from helios_pipe.jobs.journal import Journal, Progress, RunRecord
 from helios_pipe.jobs.locate import find_job
 from helios_pipe.jobs.lock import JobLock
+from helios_pipe.texts import timestamp
 
 _ANSWER_S = 5.0
 """A run looks for words several times a second; one that has not answered by then is busy with something long."""
@@ -210,9 +210,7 @@ class Board:
 
 def iso(seconds: float | None) -> str | None:
     """Seconds since 1970 as ISO 8601 in UTC, with milliseconds."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if seconds is None else timestamp(seconds)
 
 
 def _ended(summary: Mapping[str, Any]) -> Progress:

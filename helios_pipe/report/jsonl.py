@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import time
 
 from helios_pipe.events import Event
 from helios_pipe.report.channel import Channel
+from helios_pipe.texts import timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +30,5 @@ class JsonLines:
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
-        line = {"event": event["event"], "time": timestamp(), **event}
+        line = {"event": event["event"], "time": timestamp(time.time()), **event}
         self._out.say(_spell(line))
-
-
-def timestamp() -> str:
-    """Now, in UTC, as ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
