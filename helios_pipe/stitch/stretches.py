@@ -117,7 +117,7 @@ class _Out:
             with OpenedCut(cut) as descriptor:
                 read_whole(descriptor, file, 0)
             files.append(file)
-            frames += _within(cut.stretches, 0, file)
+            frames += [file[place : place + length] for place, length in cut.stretches]
         digests: list[Digest | None] = []
         self._lane.give(block, lambda _: digests.extend(Digest(sha256(file).hexdigest()) for file in files))
         self.write(frames, batch[0].start)  # from the block, which nobody takes but us, for the next batch
