@@ -114,8 +114,8 @@ def side_by_side(work: Callable[[Task], Result], tasks: Sequence[Task], *, threa
 
 class Lane:
     """Does something with one block of bytes after the other, in order: with `thread` in a thread of its own, a few blocks behind
-    whoever gives. To be used as a context. One gives; the thread begins with the first block, and ends by itself when somebody
-    interrupts us."""
+    whoever gives, and one alone gives. To be used as a context. The thread begins with the first block, and ends by itself when
+    somebody interrupts us."""
 
     def __init__(self, *, thread: bool) -> None:
         self._aside = thread
@@ -140,7 +140,7 @@ class Lane:
 
     def block(self) -> memoryview:
         """Memory for a block, to be given back; with a thread, waits while all there is of it is in use. A system gives fresh
-        memory at the price of hashing it."""
+        memory at the price of hashing it. Without a thread it is fresh in any case: then several may give."""
         if not self._aside or (self._made < _BLOCKS and self._free.empty()):
             self._made += 1
             return memoryview(bytearray(BLOCK))

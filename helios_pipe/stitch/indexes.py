@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from io import FileIO
 
 from helios_pipe.media.boxes import Boxes, Top, UnfitError
 from helios_pipe.media.container import demuxer_for
@@ -42,13 +43,10 @@ class Indexes:
         """The index of the piece, whose file has that mark. Raises UnfitError, OutputError, OSError."""
         if demuxer_for(piece.path, piece.file) != "mov":
             raise UnfitError
-        descriptor = os.open(piece.path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if mark_from(os.fstat(descriptor)) != mark:
+        with FileIO(piece.path) as file:
+            if mark_from(os.fstat(file.fileno())) != mark:
                 raise UnfitError
-            return self._index(piece, partial(os.pread, descriptor), mark[0])
-        finally:
-            os.close(descriptor)
+            return self._index(piece, partial(os.pread, file.fileno()), mark[0])
 
     def _index(self, piece: Piece, read: Read, size: int) -> Index:
         top = Top.of(read, size)

@@ -8,6 +8,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
 
 from helios_pipe.digest import Digest
@@ -31,7 +32,6 @@ from helios_pipe.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from io import FileIO
     from types import TracebackType
     from typing import Self
 
@@ -180,29 +180,32 @@ def _within(stretches: Sequence[tuple[int, int]], at: int, view: memoryview) -> 
 class OpenedCut:
     """The chunk's file, open for reading, which must be the one that was looked at. What cannot be read is a StitchError."""
 
-    __slots__ = ("_cut", "_descriptor")
+    __slots__ = ("_cut", "_file")
 
     def __init__(self, cut: Cut) -> None:
         self._cut = cut
-        self._descriptor = -1
+        self._file: FileIO | None = None
 
     def __enter__(self) -> int:
         try:
-            self._descriptor = os.open(self._cut.piece.path, os.O_RDONLY | os.O_CLOEXEC)
-            found = mark_from(os.fstat(self._descriptor))
+            self._file = FileIO(self._cut.piece.path)  # which closes itself where somebody is impatient in between
+            found = mark_from(os.fstat(self._file.fileno()))
         except OSError as error:
             self.__exit__(type(error), error, None)
             raise
         if found != self._cut.mark:
             self.__exit__(None, None, None)
             changed(self._cut.piece)
-        return self._descriptor
+        return self._file.fileno()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+        try:
+            if self._file is not None:
+                self._file.close()
+        except OSError as failed:
+            error = failed
         if isinstance(error, CutOffError):
             changed(self._cut.piece)
         if isinstance(error, OSError):

@@ -6,6 +6,7 @@ import os
 import resource
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -217,14 +218,38 @@ def test_a_write_that_fails_leaves_the_old_output(chunk: Make, tmp_path: Path, r
     assert told == "h264 could not be written as mp4: File too large"
 
 
-def test_a_name_that_is_taken_is_not_written_through(chunk: Make, tmp_path: Path) -> None:
+def test_a_name_that_is_taken_is_not_written_through(
+    chunk: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     piece = chunk(tmp_path / "0.mp4", 0, 3)
     other = tmp_path / "other"
     other.write_bytes(b"somebody's")
-    taken = tmp_path / f".helios-{os.getpid()}-0.part"
-    taken.symlink_to(other)
-    assert join([piece], tmp_path / "all.mp4").frames == 3
-    assert (taken.is_symlink(), other.read_bytes()) == (True, b"somebody's")
+    (tmp_path / f".helios-{os.getpid()}-{b'guessed!'.hex()}.part").symlink_to(other)
+    monkeypatch.setattr(os, "urandom", lambda _: b"guessed!")
+    with pytest.raises(StitchError, match=r"all\.mp4: File exists"):
+        join([piece], tmp_path / "all.mp4")
+    assert other.read_bytes() == b"somebody's"
+
+
+@pytest.mark.parametrize("when", [1, 2])
+def test_an_interrupt_as_the_file_is_made_leaves_none(
+    when: int, chunk: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the first call, which makes the file beside the output, and behind the second, which closes it."""
+    piece = chunk(tmp_path / "0.mp4", 0, 3)
+    made = os.open if when == 1 else os.close
+
+    def interrupted(*words: Any) -> Any:
+        found = made(*words)
+        if list(tmp_path.glob("*.part")):
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(os, made.__name__, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        join([piece], tmp_path / "all.mp4")
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["0.mp4"]
 
 
 def test_an_output_that_cannot_be_written_is_told_by_its_name(three: list[Piece], tmp_path: Path) -> None:

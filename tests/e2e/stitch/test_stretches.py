@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from helios_pipe.digest import Digest, digest_file
 from helios_pipe.errors import StitchError
-from helios_pipe.stitch import blocks, readback, stretches
+from helios_pipe.stitch import blocks, indexes, readback, source, stretches
 from helios_pipe.stitch.join import Piece, RemuxStitcher, join
 from tests.e2e.stitch.conftest import Ffmpeg
 
@@ -66,6 +67,34 @@ def test_the_chunk_with_other_bytes_is_named(
     with pytest.raises(StitchError, match=rf"^a/{number} \({number}.mp4\): sha256 is "):
         join(pieces, tmp_path / "film.mp4")
     assert not [path for path in tmp_path.iterdir() if path.name == "film.mp4" or path.name.endswith(".part")]
+
+
+def test_an_interrupt_as_a_chunk_is_opened_leaves_no_descriptor(
+    pieces: list[Piece], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind each look at an open chunk, one after the other: while indexes are read, while it is written, and read back."""
+    real = source.mark_from
+    calls = [0]
+
+    def interrupted(found: os.stat_result) -> Any:
+        calls[0] += 1
+        if calls[0] == number:
+            raise KeyboardInterrupt
+        return real(found)
+
+    for module in (indexes, stretches):
+        monkeypatch.setattr(module, "mark_from", interrupted)
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(1, 1 + 3 * len(pieces)):
+        calls[0] = 0
+        with pytest.raises(KeyboardInterrupt):
+            join(pieces, tmp_path / "film.mp4")
+        gc.collect()
+        assert len(os.listdir("/proc/self/fd")) == before
+    calls[0] = number = 0
+    assert join(pieces, tmp_path / "film.mp4").size
+    assert calls[0] == 3 * len(pieces)
 
 
 @pytest.mark.parametrize("aside", [NEVER, 1], ids=["lane", "threads"])
