@@ -74,11 +74,11 @@ def test_an_interrupt_as_a_chunk_is_opened_leaves_no_descriptor(
 ) -> None:
     """Behind each look at an open chunk, one after the other: while indexes are read, while it is written, and read back."""
     real = source.mark_from
-    calls = [0]
+    calls, hit = [0], [0]
 
     def interrupted(found: os.stat_result) -> Any:
         calls[0] += 1
-        if calls[0] == number:
+        if calls[0] == hit[0]:
             raise KeyboardInterrupt
         return real(found)
 
@@ -87,12 +87,12 @@ def test_an_interrupt_as_a_chunk_is_opened_leaves_no_descriptor(
     gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     for number in range(1, 1 + 3 * len(pieces)):
-        calls[0] = 0
+        calls[0], hit[0] = 0, number
         with pytest.raises(KeyboardInterrupt):
             join(pieces, tmp_path / "film.mp4")
         gc.collect()
         assert len(os.listdir("/proc/self/fd")) == before
-    calls[0] = number = 0
+    calls[0] = hit[0] = 0
     assert join(pieces, tmp_path / "film.mp4").size
     assert calls[0] == 3 * len(pieces)
 
