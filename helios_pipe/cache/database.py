@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,16 @@ from pathlib import Path
 from helios_pipe.cache.folders import DATABASE
 from helios_pipe.errors import DiskFullError, StoreError
 from helios_pipe.transfer import MAKE_ROOM, missing_room
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+else:
+    try:
+        # What `sqlite3` adds is converters of dates, which nobody here uses: loading them takes twice as long as all the rest.
+        import _sqlite3 as sqlite3
+    except ImportError:  # another interpreter
+        import sqlite3
 
 _NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
