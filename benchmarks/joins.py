@@ -90,7 +90,8 @@ def joins(bench: Bench) -> Iterator[Row]:
         scene, size = _scene(bench, name, chunks)
         title = f"join of {chunks.count} chunks of {size}"
         contenders = {"ffmpeg": scene.ffmpeg, OURS: scene.engine, _API: scene.api}
-        samples = interleave(title, contenders, bench.rounds, bench.say)
+        rounds = bench.short_rounds if chunks is small else bench.rounds
+        samples = interleave(title, contenders, rounds, bench.say)
         goal = bench.goal(1.1)
         alone = {"ffmpeg": samples["ffmpeg"], OURS: samples[_API]}
         whole = {"ffmpeg": samples["ffmpeg"], OURS: samples[OURS]}
