@@ -57,7 +57,7 @@ def test_a_run_with_nothing_to_do_loads_neither_yaml_nor_networkx(project: Proje
         assert project.helios("run", "render.yaml", "-q").exit_code == 0
     assert len(project.rendered()) == 2
     assert not loaded(project, "run", "render.yaml", "-q") & (
-        HEAVY | SLOW_WAY | {"click", "sqlite3", "typing", "pathlib"}
+        HEAVY | SLOW_WAY | {"click", "sqlite3", "_sqlite3", "typing", "pathlib"}
     )
     assert project.rendered() == []
 

@@ -147,12 +147,14 @@ def _install() -> None:
         _fails(name)
     for name in ("rename", "replace", "link", "symlink"):
         _fails(name, 1)
-    for name in ("write", "fsync", "ftruncate", "pwrite"):
+    for name in ("write", "fsync", "ftruncate", "pwrite", "pwritev"):
         _fails_on_descriptor(name)
     os.open = _os_open(os.open)
     builtins.open = _open
     io.open = _open
-    setattr(sqlite3, "connect", partial(sqlite3.connect, factory=_Connection))  # noqa: B010 - mypy would not have it assigned
+    connect = partial(sqlite3.connect, factory=_Connection)
+    for name in ("sqlite3", "_sqlite3"):  # the program takes it from either
+        vars(sys.modules[name])["connect"] = connect
 
 
 if _ROOT and _LOG and "helios-pipe" in os.path.basename(sys.argv[0] if sys.argv else ""):
