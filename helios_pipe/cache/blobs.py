@@ -11,9 +11,16 @@ from helios_pipe.cache.folders import BLOBS, blob_path
 from helios_pipe.cache.marks import Mark, mark_of
 from helios_pipe.cache.moving import move_to_new
 from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open, read_canonical
-from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
+from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, same_bytes, write_failed
 from helios_pipe.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    Taken = TypeVar("Taken")
 
 
 class Blob(NamedTuple):
@@ -58,7 +65,7 @@ class Blobs:
         try:
             seen = os.fstat(file)
             if seen.st_nlink != 1:  # somebody else can write to it by its other name
-                return self.adopt(self._copied_here(path), expected)
+                return self._copied_here(path, lambda copy: self.adopt(copy, expected))
             digest = digest_open(file, seen.st_size)
             if expected is not None and digest != expected:
                 raise BlobDamagedError(f"{source} has digest {digest}, expected {expected}")
@@ -88,10 +95,13 @@ class Blobs:
         try:
             with open(temp, "wb") as file:
                 file.write(data)
+            return Blob(digest, self._move_in(temp, digest))
         except OSError as error:
             _unlink(temp)
             raise write_failed(f"a blob cannot be written to {temp}", temp, error, len(data)) from error
-        return Blob(digest, self._move_in(temp, digest))
+        except StoreError:
+            _unlink(temp)
+            raise
 
     def temp_path(self) -> str:
         """A fresh name in the file system of the blobs, for a file that will be adopted or given up."""
@@ -185,7 +195,7 @@ class Blobs:
             if error.errno == 18:  # EXDEV: another file system; copy, then try again from here
                 if (stays := self._stays(target, source)) is not None:
                     return stays
-                return self._move_in(self._copied_here(source), digest)
+                return self._copied_here(source, lambda copy: self._move_in(copy, digest))
             raise write_failed(f"{source} cannot be stored as {target}", target, error) from error
         return Mark(stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
@@ -205,14 +215,21 @@ class Blobs:
         _unlink(source)
         return Mark(*there)
 
-    def _copied_here(self, source: str) -> str:
+    def _copied_here(self, source: str, take: Callable[[str], Taken]) -> Taken:
+        """What `take` makes of a copy in the file system of the blobs; the source is removed then. Raises what `take` raises: the
+        source stays, and no copy of it."""
         temp = self.temp_path()
         try:
             copy_file(source, temp)
+            taken = take(temp)
             os.unlink(source)
+            return taken
         except OSError as error:
+            _unlink(temp)
             raise write_failed(f"{source} cannot be copied to {temp}", temp, error, _size(source)) from error
-        return temp
+        except HeliosPipeError:
+            _unlink(temp)
+            raise
 
     def sweep(self, older_than_s: float, now: float) -> None:
         """Remove temporary files that a killed process left: those untouched for `older_than_s` before `now`."""
