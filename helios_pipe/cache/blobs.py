@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -11,13 +12,13 @@ from helios_pipe.cache.folders import BLOBS, blob_path
 from helios_pipe.cache.marks import Mark, mark_of
 from helios_pipe.cache.moving import move_to_new
 from helios_pipe.digest import Digest, digest_bytes, digest_file, digest_open, read_canonical
-from helios_pipe.errors import BlobDamagedError, BlobMissingError, HeliosPipeError, OutputError, StoreError
+from helios_pipe.errors import BlobDamagedError, BlobMissingError, OutputError, StoreError
 from helios_pipe.transfer import copy_file, same_bytes, write_failed
 from helios_pipe.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
     Taken = TypeVar("Taken")
@@ -92,16 +93,13 @@ class Blobs:
         """Store `data`."""
         digest = digest_bytes(data)
         temp = self.temp_path()
-        try:
-            with open(temp, "wb") as file:
-                file.write(data)
+        with _removed_on_failure(temp):
+            try:
+                with open(temp, "wb") as file:
+                    file.write(data)
+            except OSError as error:
+                raise write_failed(f"a blob cannot be written to {temp}", temp, error, len(data)) from error
             return Blob(digest, self._move_in(temp, digest))
-        except OSError as error:
-            _unlink(temp)
-            raise write_failed(f"a blob cannot be written to {temp}", temp, error, len(data)) from error
-        except StoreError:
-            _unlink(temp)
-            raise
 
     def temp_path(self) -> str:
         """A fresh name in the file system of the blobs, for a file that will be adopted or given up."""
@@ -219,17 +217,14 @@ class Blobs:
         """What `take` makes of a copy in the file system of the blobs; the source is removed then. Raises what `take` raises: the
         source stays, and no copy of it."""
         temp = self.temp_path()
-        try:
-            copy_file(source, temp)
-            taken = take(temp)
-            os.unlink(source)
+        with _removed_on_failure(temp):
+            try:
+                copy_file(source, temp)
+                taken = take(temp)
+                os.unlink(source)
+            except OSError as error:
+                raise write_failed(f"{source} cannot be copied to {temp}", temp, error, _size(source)) from error
             return taken
-        except OSError as error:
-            _unlink(temp)
-            raise write_failed(f"{source} cannot be copied to {temp}", temp, error, _size(source)) from error
-        except HeliosPipeError:
-            _unlink(temp)
-            raise
 
     def sweep(self, older_than_s: float, now: float) -> None:
         """Remove temporary files that a killed process left: those untouched for `older_than_s` before `now`."""
@@ -270,6 +265,16 @@ def _size(path: str) -> int | None:
         return os.stat(path).st_size
     except OSError:
         return None
+
+
+@contextmanager
+def _removed_on_failure(path: str) -> Iterator[None]:
+    """The file is gone where the block is left by an exception, an interrupt too."""
+    try:
+        yield
+    except BaseException:
+        _unlink(path)
+        raise
 
 
 def _unlink(path: str) -> None:

@@ -96,13 +96,11 @@ class Top(NamedTuple):
 
 
 class Boxes:
-    """The boxes of the index by their names; of several, the first. `brand` is the file's first one, `size` its bytes, `top`
-    where they come from."""
+    """The boxes of the index by their names; of several, the first. `top` is where they come from."""
 
     def __init__(self, top: Top, like: Boxes | None = None) -> None:
         """`like` are another file's: then all boxes are known to begin and end where those do. Raises UnfitError."""
-        self.top, self.size, self.brand = top, top.size, top.brand
-        self._moov = top.moov
+        self.top = top
         self._known = top.known
         self._spans: dict[bytes, tuple[int, int]] = {}
         if like is None:
@@ -121,7 +119,7 @@ class Boxes:
 
     def __getitem__(self, name: bytes) -> bytes:
         begin, end = self.span(name)
-        return self._moov[begin:end]
+        return self.top.moov[begin:end]
 
     def get(self, name: bytes) -> bytes | None:
         """The content of the box, None where there is none."""
@@ -137,8 +135,8 @@ class Boxes:
     def but(self, spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, bytes], ...]:
         """The index without these parts: (place, bytes) of what stands between them."""
         parts, at = [], 0
-        for begin, end in (*sorted(spans), (len(self._moov), 0)):
-            parts.append((at, self._moov[at:begin]))
+        for begin, end in (*sorted(spans), (len(self.top.moov), 0)):
+            parts.append((at, self.top.moov[at:begin]))
             at = end
         return tuple(parts)
 
@@ -150,7 +148,7 @@ class Boxes:
         return self._known and here
 
     def _walk(self, parent: bytes, at: int, end: int) -> None:
-        moov, spans, understood = self._moov, self._spans, _UNDERSTOOD[parent]
+        moov, spans, understood = self.top.moov, self._spans, _UNDERSTOOD[parent]
         while at + 8 <= end:
             length, kind = _HEAD(moov, at)
             if length < 8 or at + length > end or kind == b"mvex" or (kind in spans and kind in _ONCE):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _SIZES, _PLACES = 12, 8
 """Where in their boxes the lists begin."""
+_WIDE = b"co64"
+"""The box of places beyond four gigabytes."""
 _MOST_SAMPLES = 1 << 24
 _MOST_KEPT = 1 << 12
 """The times of so many frames are worth remembering, for the next chunk."""
@@ -75,7 +77,7 @@ def count_samples(path: Path) -> int | None:
 
 def table_of(boxes: Boxes) -> SampleTable:
     """The table that these boxes make. Raises UnfitError where they are of another shape, damaged, or lie beyond the file."""
-    return _within(boxes, _table)
+    return _checked(boxes, _table)
 
 
 def table_like(table: SampleTable, boxes: Boxes) -> SampleTable:
@@ -86,22 +88,22 @@ def table_like(table: SampleTable, boxes: Boxes) -> SampleTable:
         places = _places(boxes, sizes)
         return SampleTable(table.time_base, table.pts, table.dts, places, sizes, table.length, table.keys)
 
-    return _within(boxes, again)
+    return _checked(boxes, again)
 
 
 def in_own_right(boxes: Boxes) -> list[tuple[int, int]]:
     """Where in the index it says what is another thing in each chunk: how large the frames are, and where they lie."""
     sizes, end = boxes.span(b"stsz")
-    places, last = boxes.span(b"co64" if boxes.get(b"co64") is not None else b"stco")
+    places, last = boxes.span(_places_name(boxes))
     return [(sizes + _SIZES, end), (places + _PLACES, last)]
 
 
-def _within(boxes: Boxes, make: Callable[[Boxes], SampleTable]) -> SampleTable:
+def _checked(boxes: Boxes, make: Callable[[Boxes], SampleTable]) -> SampleTable:
     try:
         table = make(boxes)
     except (struct.error, IndexError, OverflowError, ZeroDivisionError) as error:
         raise UnfitError from error
-    if min(table.places) <= 0 or max(map(add, table.places, table.sizes)) > boxes.size:
+    if min(table.places) <= 0 or max(map(add, table.places, table.sizes)) > boxes.top.size:
         raise UnfitError
     return table
 
@@ -221,12 +223,16 @@ def _runs(box: bytes, count: int, pair: str) -> Iterator[int]:
     return chain.from_iterable(repeat(value, length) for length, value in runs)
 
 
+def _places_name(boxes: Boxes) -> bytes:
+    return _WIDE if boxes.get(_WIDE) is not None else b"stco"
+
+
 def _places(boxes: Boxes, sizes: array[int]) -> array[int]:
     """Where each sample begins: samples lie one after the other in the chunks that the table lists."""
-    wide = boxes.get(b"co64")
-    box = wide if wide is not None else boxes[b"stco"]
+    name = _places_name(boxes)
+    box = boxes[name]
     (count,) = struct.unpack_from(">I", box, 4)
-    starts = _numbers(box, _PLACES, count, "Q" if wide is not None else "I")
+    starts = _numbers(box, _PLACES, count, "Q" if name == _WIDE else "I")
     stsc = boxes[b"stsc"]
     (entries,) = struct.unpack_from(">I", stsc, 4)
     rows = list(struct.iter_unpack(">III", stsc[8 : 8 + 12 * entries]))

@@ -141,10 +141,11 @@ class Lane:
     def block(self) -> memoryview:
         """Memory for a block, to be given back; with a thread, waits while all there is of it is in use. A system gives fresh
         memory at the price of hashing it. Without a thread it is fresh in any case: then several may give."""
-        if not self._aside or (self._made < _BLOCKS and self._free.empty()):
+        if self._aside:
+            if self._made == _BLOCKS or not self._free.empty():
+                return self._free.get()
             self._made += 1
-            return memoryview(bytearray(BLOCK))
-        return self._free.get()
+        return memoryview(bytearray(BLOCK))
 
     def give(self, block: memoryview, work: Callable[[memoryview], None]) -> None:
         """Do this with the block next; it is free then. Without a thread, raises what it raises."""

@@ -52,7 +52,7 @@ class Shape(NamedTuple):
         movie, track, media = boxes[b"mvhd"], boxes[b"tkhd"], boxes[b"mdhd"]
         shown = track[44 if track[:1] == b"\1" else 32 :]
         turned = movie[-64:-28] != UPRIGHT
-        if not boxes.understood() or not boxes.brand or turned or len(shown) != 52 or not track[3] & 1:
+        if not boxes.understood() or not boxes.top.brand or turned or len(shown) != 52 or not track[3] & 1:
             raise UnfitError
         kind, content = _only(children(boxes[b"stsd"], 8))
         codec, header = _CODECS.get(kind, ("", b""))
@@ -60,7 +60,7 @@ class Shape(NamedTuple):
         names = [name for name, _ in inner]
         if not codec or names.count(header) != 1 or not set(names) <= _PLAIN | {header, _RATES}:
             raise UnfitError
-        quicktime = boxes.brand == QUICKTIME
+        quicktime = boxes.top.brand == QUICKTIME
         return cls(
             quicktime,
             codec,

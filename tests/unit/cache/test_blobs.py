@@ -11,6 +11,7 @@ from helios_pipe.action.model import Entry, Tree
 from helios_pipe.cache.blobs import Blob, Blobs
 from helios_pipe.cache.marks import Mark
 from helios_pipe.digest import BUFFER_SIZE, digest_bytes
+from helios_pipe.errors import BlobDamagedError, StoreError
 
 OLD = 1_000_000_000
 
@@ -87,3 +88,39 @@ def test_bytes_that_are_there_stay_too(blobs: Blobs) -> None:
 def test_a_tree_is_read_as_it_was_stored_whatever_its_files_are_called(blobs: Blobs) -> None:
     tree = Tree.of([Entry("a/\udcff.png", digest_bytes(b"x"), 1), Entry("ä.png", digest_bytes(b"y"), 1, True)])
     assert blobs.tree(blobs.put_bytes(tree.data).digest) == tree
+
+
+def test_of_a_file_with_another_name_a_copy_is_taken(blobs: Blobs, tmp_path: Path) -> None:
+    source, other = tmp_path / "source", tmp_path / "other"
+    source.write_bytes(b"frames")
+    os.link(source, other)
+    with pytest.raises(BlobDamagedError):
+        blobs.adopt(source, digest_bytes(b"others"))
+    assert (source.read_bytes(), left_over(blobs)) == (b"frames", [])
+    blob = blobs.adopt(source, digest_bytes(b"frames"))
+    other.write_bytes(b"changed")
+    assert Path(blobs.path(blob.digest)).read_bytes() == b"frames"
+    assert (source.exists(), left_over(blobs)) == (False, [])
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_cannot_be_stored_stays_where_it_was_and_leaves_nothing(
+    linked: bool, blobs: Blobs, tmp_path: Path
+) -> None:
+    """A file is in the way of the folder that the blob belongs in."""
+    source, place = tmp_path / "source", Path(blobs.path(digest_bytes(b"frames")))
+    source.write_bytes(b"frames")
+    if linked:
+        os.link(source, tmp_path / "other")
+    place.parent.parent.mkdir(parents=True, exist_ok=True)
+    place.parent.write_bytes(b"")
+    with pytest.raises(StoreError, match="cannot be stored"):
+        blobs.adopt(source)
+    with pytest.raises(StoreError, match="cannot be stored"):
+        blobs.put_bytes(b"frames")
+    assert (source.read_bytes(), left_over(blobs)) == (b"frames", [])
+
+
+def left_over(blobs: Blobs) -> list[Path]:
+    """What is in the folder for temporary files."""
+    return list(Path(blobs.temp_path()).parent.iterdir())
